@@ -1,0 +1,534 @@
+//! Command lines as typed values. A command that exists is well formed; what is not is the reply to send.
+
+use super::address::{self, Family, decimal};
+use super::facts::FactSet;
+use super::listing::split_flags;
+use super::path::RawPath;
+use super::permission::Permission;
+use super::reply::Reply;
+use super::shown::Shown;
+use super::time;
+use super::verb::{self, Argument, Entry, Verb};
+use jiff::Timestamp;
+use std::net::SocketAddr;
+
+/// A line whose verb is known and whose argument is there or not as it should be; see [`Request::command`].
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The verb's row.
+    pub entry: &'static Entry,
+    argument: Vec<u8>,
+}
+
+/// What to do, grouped by who can do it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Who is it?
+    Login(Login),
+    /// Questions and settings that touch no file.
+    Session(SessionCommand),
+    /// The next data connection.
+    Data(DataCommand),
+    /// What needs a home: only a session that is logged in has one.
+    File(FileCommand),
+}
+
+/// Who is it?
+#[derive(Debug, Clone, PartialEq)]
+pub enum Login {
+    /// USER.
+    User(Vec<u8>),
+    /// PASS.
+    Pass(Vec<u8>),
+    /// REIN.
+    Reinitialize,
+    /// QUIT.
+    Quit,
+}
+
+/// Questions and settings that touch no file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionCommand {
+    /// NOOP.
+    Noop,
+    /// CLNT.
+    Client,
+    /// SYST.
+    System,
+    /// FEAT.
+    Features,
+    /// STAT without a path.
+    Status,
+    /// HELP.
+    Help(Option<Vec<u8>>),
+    /// SITE HELP.
+    SiteHelp(Option<Vec<u8>>),
+    /// SITE IDLE.
+    Idle(Option<u64>),
+    /// SITE QUOTA.
+    Quota,
+    /// OPTS UTF8.
+    Utf8,
+    /// OPTS MLST.
+    Facts(FactSet),
+    /// TYPE: whether it is ASCII.
+    Type(TransferType),
+    /// STRU F.
+    Structure,
+    /// MODE S.
+    Mode,
+    /// ALLO.
+    Allocate,
+    /// REST.
+    Restart(u64),
+}
+
+/// The two representations there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferType {
+    /// TYPE A.
+    Ascii,
+    /// TYPE I.
+    Binary,
+}
+
+/// The next data connection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataCommand {
+    /// PASV.
+    Passive,
+    /// EPSV, perhaps with a protocol.
+    ExtendedPassive(Option<Family>),
+    /// EPSV ALL.
+    OnlyExtendedPassive,
+    /// PORT.
+    Active(SocketAddr),
+    /// EPRT.
+    ExtendedActive(SocketAddr),
+    /// ABOR.
+    Abort,
+}
+
+/// What needs a home.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each is named after what it does; paths are the command's argument")]
+pub enum FileCommand {
+    PrintDirectory,
+    ChangeDirectory(RawPath),
+    ChangeUp,
+    List { path: RawPath, recursive: bool },
+    Names(RawPath),
+    MachineList(RawPath),
+    MachineFacts(RawPath),
+    StatusOf(RawPath),
+    Size(RawPath),
+    Modified(RawPath),
+    SetModified { time: Timestamp, path: RawPath, verb: Verb },
+    ChangeMode { mode: u32, path: RawPath },
+    Umask(Option<u32>),
+    Available(RawPath),
+    MakeDirectory(RawPath),
+    RemoveDirectory(RawPath),
+    Delete(RawPath),
+    RenameFrom(RawPath),
+    RenameTo(RawPath),
+    Retrieve(RawPath),
+    Store(RawPath),
+    Append(RawPath),
+    StoreUnique(RawPath),
+}
+
+impl FileCommand {
+    /// The permission table: what an account needs for each command. (STOR after REST needs `a` besides.)
+    pub fn permission(&self) -> Option<Permission> {
+        use FileCommand::*;
+        match self {
+            PrintDirectory | Umask(None) | Available(_) => None,
+            ChangeDirectory(_) | ChangeUp => Some(Permission::Enter),
+            List { .. } | Names(_) | MachineList(_) | MachineFacts(_) | StatusOf(_) | Size(_) | Modified(_) => {
+                Some(Permission::List)
+            }
+            Retrieve(_) => Some(Permission::Read),
+            Append(_) => Some(Permission::Append),
+            Delete(_) | RemoveDirectory(_) => Some(Permission::Delete),
+            RenameFrom(_) | RenameTo(_) => Some(Permission::Rename),
+            MakeDirectory(_) => Some(Permission::MakeDirectory),
+            Store(_) | StoreUnique(_) => Some(Permission::Write),
+            ChangeMode { .. } | Umask(Some(_)) => Some(Permission::ChangeMode),
+            SetModified { .. } => Some(Permission::ChangeTime),
+        }
+    }
+}
+
+impl Request {
+    /// Reads a line up to what can be said without knowing who asks.
+    pub fn parse(line: &[u8]) -> Result<Request, Reply> {
+        let (mut name, mut argument) = split_blank(line);
+        let site;
+        if name.eq_ignore_ascii_case(b"SITE") && !argument.is_empty() {
+            let (word, rest) = split_blank(argument);
+            site = [b"SITE ", word].concat();
+            (name, argument) = (&site, rest);
+        }
+        let entry = verb::find(name).or_else(|| urgent(name)).ok_or_else(|| unknown(name))?;
+        if argument.iter().any(|byte| matches!(byte, 0 | b'\r')) {
+            return Err(Reply::new(501, "NUL and CR are not allowed in a command."));
+        }
+        match (entry.argument, argument.is_empty()) {
+            // An empty argument is none, except that a password may be empty.
+            (Argument::Required, true) => Err(Reply::new(501, "Syntax error: command needs an argument.")),
+            (Argument::Forbidden, false) => Err(Reply::new(501, "Syntax error: command does not accept arguments.")),
+            _ => Ok(Request { entry, argument: argument.to_vec() }),
+        }
+    }
+
+    /// Whether the line may be obeyed before login.
+    pub fn needs_login(&self) -> bool {
+        self.entry.login || (self.entry.verb == Verb::Stat && !self.argument.is_empty())
+    }
+
+    /// The argument for a log line; a password is never shown.
+    pub fn shown_argument(&self) -> Shown<'_> {
+        Shown(if self.entry.verb == Verb::Pass { b"******" } else { &self.argument })
+    }
+
+    /// The command, or what is wrong with its argument.
+    pub fn command(self) -> Result<Command, Reply> {
+        let Request { entry, argument } = self;
+        let path = || RawPath::new(&argument);
+        let text = || (!argument.is_empty()).then(|| argument.clone());
+        let file = |command| Ok(Command::File(command));
+        let session = |command| Ok(Command::Session(command));
+        match entry.verb {
+            Verb::User => Ok(Command::Login(Login::User(argument))),
+            Verb::Pass => Ok(Command::Login(Login::Pass(argument))),
+            Verb::Rein => Ok(Command::Login(Login::Reinitialize)),
+            Verb::Quit => Ok(Command::Login(Login::Quit)),
+
+            Verb::Noop => session(SessionCommand::Noop),
+            Verb::Clnt => session(SessionCommand::Client),
+            Verb::Syst => session(SessionCommand::System),
+            Verb::Feat => session(SessionCommand::Features),
+            Verb::Help => session(SessionCommand::Help(text())),
+            Verb::SiteHelp => session(SessionCommand::SiteHelp(text())),
+            Verb::SiteQuota => session(SessionCommand::Quota),
+            Verb::SiteIdle => idle(&argument).map(Command::Session),
+            Verb::Opts => options(&argument).map(Command::Session),
+            Verb::Type => transfer_type(&argument).map(Command::Session),
+            Verb::Stru => structure(&argument).map(Command::Session),
+            Verb::Mode => mode(&argument).map(Command::Session),
+            Verb::Allo => allocate(&argument).map(Command::Session),
+            Verb::Rest => restart(&argument).map(Command::Session),
+            Verb::Stat if argument.is_empty() => session(SessionCommand::Status),
+
+            Verb::Pasv => Ok(Command::Data(DataCommand::Passive)),
+            Verb::Epsv => extended_passive(&argument).map(Command::Data),
+            Verb::Port => port(&argument).map(Command::Data),
+            Verb::Eprt => extended_port(&argument).map(Command::Data),
+            Verb::Abor => Ok(Command::Data(DataCommand::Abort)),
+
+            Verb::Pwd | Verb::Xpwd => file(FileCommand::PrintDirectory),
+            Verb::Cwd | Verb::Xcwd if argument.is_empty() => file(FileCommand::ChangeDirectory(RawPath::new(b"/"))),
+            Verb::Cwd | Verb::Xcwd => file(FileCommand::ChangeDirectory(path())),
+            Verb::Cdup | Verb::Xcup => file(FileCommand::ChangeUp),
+            Verb::List => {
+                let (recursive, rest) = split_flags(&argument);
+                file(FileCommand::List { path: RawPath::new(rest), recursive })
+            }
+            Verb::Nlst => file(FileCommand::Names(RawPath::new(split_flags(&argument).1))),
+            Verb::Mlsd => file(FileCommand::MachineList(path())),
+            Verb::Mlst => file(FileCommand::MachineFacts(path())),
+            Verb::Stat => file(FileCommand::StatusOf(RawPath::new(split_flags(&argument).1))),
+            Verb::Size => file(FileCommand::Size(path())),
+            Verb::Avbl => file(FileCommand::Available(path())),
+            Verb::Mdtm => file(modified(&argument)),
+            Verb::Mfmt => modify(&argument).map(Command::File),
+            Verb::SiteUtime => utime(&argument).map(Command::File),
+            Verb::SiteChmod => chmod(&argument).map(Command::File),
+            Verb::SiteUmask => umask(&argument).map(Command::File),
+            Verb::Mkd | Verb::Xmkd => file(FileCommand::MakeDirectory(path())),
+            Verb::Rmd | Verb::Xrmd => file(FileCommand::RemoveDirectory(path())),
+            Verb::Dele => file(FileCommand::Delete(path())),
+            Verb::Rnfr => file(FileCommand::RenameFrom(path())),
+            Verb::Rnto => file(FileCommand::RenameTo(path())),
+            Verb::Retr => file(FileCommand::Retrieve(path())),
+            Verb::Stor => file(FileCommand::Store(path())),
+            Verb::Appe => file(FileCommand::Append(path())),
+            Verb::Stou => file(FileCommand::StoreUnique(path())),
+            // SITE with a word is a row of its own.
+            Verb::Site => Err(unknown(b"SITE")),
+        }
+    }
+}
+
+/// Old clients send junk of telnet's urgent data in front of these three; no letter may be part of it.
+fn urgent(name: &[u8]) -> Option<&'static Entry> {
+    let (junk, word) = name.split_at_checked(name.len().checked_sub(4)?)?;
+    let known = [b"ABOR", b"STAT", b"QUIT"].iter().any(|verb| verb.eq_ignore_ascii_case(word));
+    (known && !junk.iter().any(u8::is_ascii_alphanumeric)).then(|| verb::find(word))?
+}
+
+fn unknown(name: &[u8]) -> Reply {
+    let code = if verb::is_left_out(name) { 502 } else { 500 };
+    let what = if code == 502 { "not implemented" } else { "not understood" };
+    let shown: Vec<u8> = name.iter().take(32).map(u8::to_ascii_uppercase).collect();
+    Reply::new(code, format!("Command \"{}\" {what}.", Shown(&shown)))
+}
+
+/// The first blank separates; the rest is the argument, blanks and all.
+fn split_blank(line: &[u8]) -> (&[u8], &[u8]) {
+    match line.iter().position(|&b| b == b' ') {
+        Some(blank) => (&line[..blank], &line[blank + 1..]),
+        None => (line, b""),
+    }
+}
+
+fn two(argument: &[u8]) -> Result<(&[u8], RawPath), Reply> {
+    match split_blank(argument) {
+        (_, b"") => Err(Reply::new(501, "Syntax error: command needs two arguments.")),
+        (first, path) => Ok((first, RawPath::new(path))),
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    decimal(std::str::from_utf8(text).ok()?)
+}
+
+fn octal(text: &[u8]) -> Option<u32> {
+    let digits = (3..=4).contains(&text.len()) && text.iter().all(|b| (b'0'..=b'7').contains(b));
+    digits.then(|| text.iter().fold(0, |mode, digit| mode * 8 + u32::from(digit - b'0')))
+}
+
+fn transfer_type(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    let name: Vec<u8> = argument.iter().filter(|&&b| b != b' ').map(u8::to_ascii_uppercase).collect();
+    match name.as_slice() {
+        b"A" | b"AN" | b"L7" => Ok(SessionCommand::Type(TransferType::Ascii)),
+        b"I" | b"L8" => Ok(SessionCommand::Type(TransferType::Binary)),
+        _ => Err(Reply::new(504, format!("Unsupported type \"{}\".", Shown(argument)))),
+    }
+}
+
+fn structure(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    match argument {
+        b"F" | b"f" => Ok(SessionCommand::Structure),
+        b"P" | b"p" | b"R" | b"r" => Err(Reply::new(504, "Unimplemented STRU type.")),
+        _ => Err(Reply::new(501, "Unrecognized STRU type.")),
+    }
+}
+
+fn mode(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    match argument {
+        b"S" | b"s" => Ok(SessionCommand::Mode),
+        b"B" | b"b" | b"C" | b"c" | b"Z" | b"z" => Err(Reply::new(504, "Unimplemented MODE type.")),
+        _ => Err(Reply::new(501, "Unrecognized MODE type.")),
+    }
+}
+
+/// `n`, or `n R m` with a record size.
+fn allocate(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    let words: Vec<&[u8]> = argument.split(|&b| b == b' ').filter(|word| !word.is_empty()).collect();
+    let valid = match words.as_slice() {
+        [size] => number(size).is_some(),
+        [size, b"R" | b"r", record] => number(size).is_some() && number(record).is_some(),
+        _ => false,
+    };
+    if valid { Ok(SessionCommand::Allocate) } else { Err(Reply::new(501, "ALLO takes a number of bytes.")) }
+}
+
+/// An offset that the file system can express.
+fn restart(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    let offset = number(argument).filter(|&offset| i64::try_from(offset).is_ok());
+    offset.map(SessionCommand::Restart).ok_or_else(|| Reply::new(501, "Invalid parameter."))
+}
+
+fn idle(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    if argument.is_empty() {
+        return Ok(SessionCommand::Idle(None));
+    }
+    let seconds = number(argument).filter(|&seconds| seconds > 0);
+    let seconds = seconds.ok_or_else(|| Reply::new(501, "SITE IDLE takes a number of seconds."))?;
+    Ok(SessionCommand::Idle(Some(seconds)))
+}
+
+fn umask(argument: &[u8]) -> Result<FileCommand, Reply> {
+    if argument.is_empty() {
+        return Ok(FileCommand::Umask(None));
+    }
+    let mask = octal(argument).filter(|&mask| mask <= 0o777);
+    let mask = mask.ok_or_else(|| Reply::new(501, "SITE UMASK takes three octal digits."))?;
+    Ok(FileCommand::Umask(Some(mask)))
+}
+
+fn options(argument: &[u8]) -> Result<SessionCommand, Reply> {
+    let (name, value) = split_blank(argument);
+    let invalid = |text: &str| Err(Reply::new(501, text));
+    if value.contains(&b' ') {
+        return invalid("Invalid number of arguments.");
+    }
+    match name.to_ascii_uppercase().as_slice() {
+        b"UTF8" | b"UTF-8" => Ok(SessionCommand::Utf8),
+        b"MLST" if value.is_empty() || value.contains(&b';') => {
+            Ok(SessionCommand::Facts(FactSet::parse(&String::from_utf8_lossy(value))))
+        }
+        b"MLST" => invalid("Invalid argument."),
+        _ => invalid(&format!("Unsupported command \"{}\".", Shown(name))),
+    }
+}
+
+fn extended_passive(argument: &[u8]) -> Result<DataCommand, Reply> {
+    match argument {
+        b"" => Ok(DataCommand::ExtendedPassive(None)),
+        b"1" => Ok(DataCommand::ExtendedPassive(Some(Family::V4))),
+        b"2" => Ok(DataCommand::ExtendedPassive(Some(Family::V6))),
+        all if all.eq_ignore_ascii_case(b"ALL") => Ok(DataCommand::OnlyExtendedPassive),
+        _ => Err(Reply::new(501, "Unknown network protocol (use 1 or 2).")),
+    }
+}
+
+fn port(argument: &[u8]) -> Result<DataCommand, Reply> {
+    let address = address::parse_port(argument).ok_or_else(|| Reply::new(501, "Invalid PORT format."))?;
+    Ok(DataCommand::Active(address.into()))
+}
+
+fn extended_port(argument: &[u8]) -> Result<DataCommand, Reply> {
+    match address::parse_eprt(argument) {
+        Some(Ok(address)) => Ok(DataCommand::ExtendedActive(address)),
+        Some(Err(_)) => Err(Reply::new(501, "Unknown network protocol (use 1 or 2).")),
+        None => Err(Reply::new(501, "Invalid EPRT format.")),
+    }
+}
+
+/// `MDTM path` asks, `MDTM YYYYMMDDHHMMSS path` sets.
+fn modified(argument: &[u8]) -> FileCommand {
+    match split_blank(argument) {
+        (first, path) if !path.is_empty() => match time::parse(first) {
+            Some(time) => FileCommand::SetModified { time, path: RawPath::new(path), verb: Verb::Mdtm },
+            None => FileCommand::Modified(RawPath::new(argument)),
+        },
+        _ => FileCommand::Modified(RawPath::new(argument)),
+    }
+}
+
+fn modify(argument: &[u8]) -> Result<FileCommand, Reply> {
+    let (text, path) = two(argument)?;
+    let time = time::parse(text).ok_or_else(|| Reply::new(501, "Invalid time format; expected: YYYYMMDDHHMMSS."))?;
+    Ok(FileCommand::SetModified { time, path, verb: Verb::Mfmt })
+}
+
+/// `SITE UTIME YYYYMMDDhhmm[ss] path`, or ncftp's `SITE UTIME path atime mtime ctime UTC`.
+fn utime(argument: &[u8]) -> Result<FileCommand, Reply> {
+    let (first, rest) = two(argument)?;
+    let set = |time, path: &[u8]| FileCommand::SetModified { time, path: RawPath::new(path), verb: Verb::SiteUtime };
+    if let Some(time) = time::parse_short(first) {
+        return Ok(set(time, rest.as_bytes()));
+    }
+    let mut words = argument.rsplitn(5, |&b| b == b' ');
+    let zone = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"UTC"));
+    let (_changed, modified, _accessed) = (words.next(), words.next(), words.next());
+    match (zone, modified.and_then(time::parse_short), words.next()) {
+        (true, Some(time), Some(path)) if !path.is_empty() => Ok(set(time, path)),
+        _ => Err(Reply::new(501, "Invalid time format; expected: SITE UTIME YYYYMMDDHHMMSS path.")),
+    }
+}
+
+fn chmod(argument: &[u8]) -> Result<FileCommand, Reply> {
+    let (text, path) = two(argument)?;
+    let mode = octal(text).ok_or_else(|| Reply::new(501, "Invalid SITE CHMOD format."))?;
+    Ok(FileCommand::ChangeMode { mode, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, u16> {
+        Request::parse(line.as_bytes()).and_then(Request::command).map_err(|reply| reply.code())
+    }
+
+    fn raw(path: &str) -> RawPath {
+        RawPath::new(path.as_bytes())
+    }
+
+    #[test]
+    fn the_first_blank_separates_and_the_rest_is_the_name() {
+        assert_eq!(parse("retr  a b "), Ok(Command::File(FileCommand::Retrieve(raw(" a b ")))));
+        assert_eq!(parse("LIST "), parse("LIST"));
+        assert_eq!(parse("PASS "), Ok(Command::Login(Login::Pass(Vec::new()))));
+        assert_eq!(parse("SITE CHMOD 644 a b"), Ok(Command::File(FileCommand::ChangeMode { mode: 0o644, path: raw("a b") })));
+    }
+
+    #[test]
+    fn what_is_malformed_has_its_code() {
+        for (line, code) in [
+            ("XYZZY", 500),
+            ("", 500),
+            ("SITE EXEC ls", 500),
+            ("SITE", 501),
+            ("SMNT /x", 502),
+            ("RETR", 501),
+            ("NOOP x", 501),
+            ("USER a\0b", 501),
+            ("DELE keep\0x", 501),
+            ("DELE a\rb", 501),
+            ("TYPE E", 504),
+            ("STRU P", 504),
+            ("MODE Z", 504),
+            ("MODE X", 501),
+            ("REST -1", 501),
+            ("REST 9223372036854775808", 501),
+            ("REST 99999999999999999999999", 501),
+            ("ALLO", 501),
+            ("ALLO 18446744073709551616", 501),
+            ("ALLO x", 501),
+            ("PORT 1,2,3", 501),
+            ("EPRT |3|x|1|", 501),
+            ("EPSV 3", 501),
+            ("OPTS XYZ", 501),
+            ("OPTS MLST a b", 501),
+            ("OPTS MLST type", 501),
+            ("MFMT 20260102030405", 501),
+            ("MFMT 2026 x", 501),
+            ("SITE CHMOD 999 x", 501),
+            ("SITE CHMOD 644", 501),
+            ("SITE UTIME x y", 501),
+            ("SITE UMASK 8", 501),
+        ] {
+            assert_eq!(parse(line), Err(code), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_old_clients_send_is_understood() {
+        let binary = Ok(Command::Session(SessionCommand::Type(TransferType::Binary)));
+        let ascii = Ok(Command::Session(SessionCommand::Type(TransferType::Ascii)));
+        for line in ["TYPE I", "type i", "TYPE L 8"] {
+            assert_eq!(parse(line), binary, "{line}");
+        }
+        for line in ["TYPE A", "TYPE A N", "TYPE a n"] {
+            assert_eq!(parse(line), ascii, "{line}");
+        }
+        for line in ["ALLO 5", "ALLO 5 R 3", "ALLO 18446744073709551615"] {
+            assert_eq!(parse(line), Ok(Command::Session(SessionCommand::Allocate)), "{line}");
+        }
+        let abort = Request::parse(b"\xF2ABOR").and_then(Request::command);
+        assert_eq!(abort, Ok(Command::Data(DataCommand::Abort)));
+        assert_eq!(parse("XABOR"), Err(500));
+    }
+
+    #[test]
+    fn the_three_ways_to_set_a_time_mean_the_same() {
+        let time = time::parse(b"20260102030405").unwrap();
+        for line in [
+            "MDTM 20260102030405 a b",
+            "MFMT 20260102030405 a b",
+            "SITE UTIME 20260102030405 a b",
+            "SITE UTIME a b 20250101000000 20260102030405 20250101000000 UTC",
+        ] {
+            let Ok(Command::File(FileCommand::SetModified { time: set, path, .. })) = parse(line) else {
+                panic!("{line}");
+            };
+            assert_eq!((set, path), (time, raw("a b")), "{line}");
+        }
+        assert_eq!(parse("MDTM a b"), Ok(Command::File(FileCommand::Modified(raw("a b")))));
+    }
+}

@@ -1,0 +1,211 @@
+//! What is told about a file, and how MLSD and MLST tell it (RFC 3659, 7).
+
+use super::permission::{Permission, Permissions};
+use super::time;
+use jiff::Timestamp;
+use std::io::Write;
+
+/// What sort of thing a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Anything else: a socket, a device.
+    Other,
+}
+
+/// What a storage tells about one file or directory.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes.
+    pub size: u64,
+    /// Last modified.
+    pub modified: Timestamp,
+    /// The permission bits, as of chmod(1).
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Hard links.
+    pub links: u64,
+    /// What tells two files apart: device and inode, or the like.
+    pub identity: (u64, u64),
+    /// Where it points, if the name is a symbolic link that a listing shows as such.
+    pub link_target: Option<Vec<u8>>,
+}
+
+/// One fact of RFC 3659.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// `type`.
+    Type,
+    /// `perm`.
+    Perm,
+    /// `size`.
+    Size,
+    /// `modify`.
+    Modify,
+    /// `unique`.
+    Unique,
+    /// `unix.mode`.
+    UnixMode,
+    /// `unix.uid`.
+    UnixUid,
+    /// `unix.gid`.
+    UnixGid,
+}
+
+impl Fact {
+    /// All of them, in the order that FEAT lists.
+    pub const ALL: [Fact; 8] = [
+        Fact::Type,
+        Fact::Perm,
+        Fact::Size,
+        Fact::Modify,
+        Fact::Unique,
+        Fact::UnixMode,
+        Fact::UnixUid,
+        Fact::UnixGid,
+    ];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fact::Type => "type",
+            Fact::Perm => "perm",
+            Fact::Size => "size",
+            Fact::Modify => "modify",
+            Fact::Unique => "unique",
+            Fact::UnixMode => "unix.mode",
+            Fact::UnixUid => "unix.uid",
+            Fact::UnixGid => "unix.gid",
+        }
+    }
+}
+
+/// The facts that a session has chosen with OPTS MLST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactSet(u8);
+
+impl Default for FactSet {
+    fn default() -> FactSet {
+        FactSet::of([Fact::Type, Fact::Perm, Fact::Size, Fact::Modify, Fact::Unique])
+    }
+}
+
+impl FactSet {
+    /// The set of these.
+    pub fn of(facts: impl IntoIterator<Item = Fact>) -> FactSet {
+        FactSet(facts.into_iter().fold(0, |set, fact| set | 1 << fact as u8))
+    }
+
+    /// Reads `type;size;`, in any case; unknown facts are passed over.
+    pub fn parse(text: &str) -> FactSet {
+        let known = |name: &str| Fact::ALL.into_iter().find(|fact| fact.name().eq_ignore_ascii_case(name));
+        FactSet::of(text.split(';').filter_map(known))
+    }
+
+    /// Whether this one was chosen.
+    pub fn has(self, fact: Fact) -> bool {
+        self.0 & (1 << fact as u8) != 0
+    }
+
+    /// `type;size;`, as OPTS answers.
+    pub fn chosen(self) -> String {
+        Fact::ALL.iter().filter(|fact| self.has(**fact)).map(|fact| format!("{};", fact.name())).collect()
+    }
+
+    /// `type*;perm*;…`, as FEAT lists: the chosen ones with a star.
+    pub fn feature(self) -> String {
+        let star = |fact: Fact| if self.has(fact) { "*" } else { "" };
+        Fact::ALL.iter().map(|&fact| format!("{}{};", fact.name(), star(fact))).collect()
+    }
+}
+
+/// Appends the facts and the one blank that ends them; the name follows.
+pub fn write(facts: &Facts, set: FactSet, permissions: Permissions, out: &mut Vec<u8>) {
+    let directory = facts.kind == Kind::Directory;
+    for fact in Fact::ALL.into_iter().filter(|fact| set.has(*fact)) {
+        out.extend_from_slice(fact.name().as_bytes());
+        out.push(b'=');
+        // Writing to a vector cannot fail.
+        let _ = match fact {
+            Fact::Type => out.write_all(if directory { b"dir" } else { b"file" }),
+            Fact::Perm => out.write_all(&perm(directory, permissions)),
+            Fact::Size => write!(out, "{}", facts.size),
+            Fact::Modify => {
+                time::write(facts.modified, out);
+                Ok(())
+            }
+            Fact::Unique => write!(out, "{:x}g{:x}", facts.identity.0, facts.identity.1),
+            Fact::UnixMode => write!(out, "0{:o}", facts.mode & 0o777),
+            Fact::UnixUid => write!(out, "{}", facts.uid),
+            Fact::UnixGid => write!(out, "{}", facts.gid),
+        };
+        out.push(b';');
+    }
+    out.push(b' ');
+}
+
+/// The `perm` fact: the account's letters that make sense here, with RFC 3659's own `c` and `p` for directories.
+fn perm(directory: bool, permissions: Permissions) -> Vec<u8> {
+    let senseless: &[u8] = if directory { b"arw" } else { b"elm" };
+    let mut letters: Vec<u8> = permissions.letters().filter(|letter| !senseless.contains(letter)).collect();
+    if directory {
+        let creates = [Permission::Write, Permission::Append, Permission::Rename];
+        if creates.iter().any(|&permission| permissions.allow(permission)) {
+            letters.push(b'c');
+        }
+        if permissions.allow(Permission::Delete) {
+            letters.push(b'p');
+        }
+    }
+    letters
+}
+
+#[cfg(test)]
+pub(super) fn sample(kind: Kind) -> Facts {
+    Facts {
+        kind,
+        size: 1234,
+        modified: time::parse(b"20260102030405").expect("a time"),
+        mode: if kind == Kind::Directory { 0o755 } else { 0o640 },
+        uid: 1000,
+        gid: 100,
+        links: 1,
+        identity: (0x801, 0xff),
+        link_target: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(kind: Kind, set: FactSet) -> String {
+        let mut out = Vec::new();
+        write(&sample(kind), set, Permissions::from_letters("elradfmw"), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn facts_as_pyftpdlib_names_them() {
+        let file = "type=file;perm=radfw;size=1234;modify=20260102030405;unique=801gff; ";
+        assert_eq!(written(Kind::File, FactSet::default()), file);
+        let set = FactSet::parse("Type;UNIX.mode;perm;nonsense;");
+        assert_eq!(written(Kind::Directory, set), "type=dir;perm=eldfmcp;unix.mode=0755; ");
+    }
+
+    #[test]
+    fn sets_are_told_as_opts_and_feat_want_them() {
+        assert_eq!(FactSet::parse("size;type;").chosen(), "type;size;");
+        assert_eq!(FactSet::parse("").chosen(), "");
+        let feature = "type*;perm*;size*;modify*;unique*;unix.mode;unix.uid;unix.gid;";
+        assert_eq!(FactSet::default().feature(), feature);
+    }
+}

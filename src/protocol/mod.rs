@@ -1,0 +1,17 @@
+//! The text of FTP, as pure functions and types: no sockets, no files, no clock.
+//!
+//! Everything above imports this; it imports nothing of ours.
+
+pub mod address;
+pub mod ascii;
+pub mod command;
+pub mod facts;
+pub mod glob;
+pub mod line;
+pub mod listing;
+pub mod path;
+pub mod permission;
+pub mod reply;
+pub mod shown;
+pub mod time;
+pub mod verb;
