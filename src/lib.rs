@@ -1,1 +1,4 @@
+pub mod accounts;
+pub mod events;
+pub mod net;
 pub mod protocol;

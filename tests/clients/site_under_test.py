@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import django_site
+from check import Failure
 
 PASSIVE_PORTS = 200
 START_SECONDS = 20
@@ -27,7 +28,10 @@ class Site:
     def __enter__(self):
         django_site.set_up(self.database, wal=self.wal_database)
         self._make_users()
-        self.server = self.serve("main")
+        try:
+            self.server = self.serve("main")
+        except Failure as failure:
+            raise SystemExit(str(failure))
         return self
 
     def __exit__(self, *exception):
@@ -106,7 +110,7 @@ class Server:
             except OSError:
                 time.sleep(0.05)
         self.kill()
-        raise SystemExit(f"the server did not greet on {self.host} port {self.port}:\n{self.last_output()}")
+        raise Failure(f"the server did not greet on {self.host} port {self.port}:\n{self.last_output()}")
 
     def running(self):
         return self.process.poll() is None

@@ -1,0 +1,167 @@
+//! The accounts of a Django site, read from its SQLite database while Django uses it. The only thing that is ever
+//! written there is `last_login`.
+
+mod file;
+mod last_login;
+
+use super::home::HomeTemplate;
+use super::password::{Checker, Stored};
+use super::{Account, Accounts, Attempt, Denial, Permissions, Refusal};
+use file::DatabaseFile;
+use last_login::LastLogin;
+use rusqlite::{Connection, OptionalExtension, Row};
+use std::path::{Path, PathBuf};
+
+/// The longest username that Django stores.
+const MAX_USERNAME: usize = 150;
+
+const ACCOUNT: &str = "\
+    SELECT u.username, u.password, u.is_active, g.permission, a.home_dir, g.home_dir, a.id \
+    FROM auth_user u \
+    JOIN django_ftpserver_ftpuseraccount a ON a.user_id = u.id \
+    JOIN django_ftpserver_ftpusergroup g ON g.id = a.group_id \
+    WHERE u.username = ?1";
+
+/// The FTP accounts of django-ftpserver: `auth_user` and the two tables of that package.
+#[derive(Debug)]
+pub struct DjangoDatabase {
+    file: DatabaseFile,
+    checker: Checker,
+    default_home: HomeTemplate,
+    last_login: LastLogin,
+}
+
+/// A row as it is stored.
+struct Record {
+    username: String,
+    password: String,
+    is_active: bool,
+    permission: String,
+    own_home: Option<String>,
+    group_home: Option<String>,
+    id: i64,
+}
+
+impl DjangoDatabase {
+    /// Opens the site's database and looks whether it has the tables.
+    pub fn open(path: impl Into<PathBuf>) -> Result<DjangoDatabase, String> {
+        let path = path.into();
+        let database = DjangoDatabase {
+            file: DatabaseFile::new(path.clone()),
+            checker: Checker::default(),
+            default_home: HomeTemplate::beside_own_home(),
+            last_login: LastLogin::start(path.clone()).map_err(|error| error.to_string())?,
+        };
+        let usual = database.file.with(|connection| {
+            connection.prepare(ACCOUNT)?;
+            let usual = "SELECT password FROM auth_user WHERE password LIKE 'pbkdf2%' ORDER BY id DESC LIMIT 1";
+            connection.query_row(usual, [], |row| row.get::<_, String>(0)).optional()
+        });
+        let usual = usual.map_err(|error| explain(&path, &error))?;
+        usual.iter().for_each(|password| database.checker.learn(&Stored::parse(password)));
+        Ok(database)
+    }
+
+    /// The home of accounts for which neither they nor their group name one.
+    pub fn default_home(mut self, template: HomeTemplate) -> DjangoDatabase {
+        self.default_home = template;
+        self
+    }
+
+    fn find(&self, username: &str) -> Result<Option<Record>, Refusal> {
+        if username.chars().count() > MAX_USERNAME {
+            return Ok(None);
+        }
+        self.file
+            .with(|connection: &Connection| {
+                connection.prepare_cached(ACCOUNT)?.query_row([username], Record::read).optional()
+            })
+            .map_err(|error| Refusal::Unavailable(explain(self.file.path(), &error)))
+    }
+
+    /// Whether the password opens the account; each way to fail costs one verification.
+    fn check(&self, record: Option<&Record>, password: &[u8]) -> Result<(), Denial> {
+        let denial = match record.map(|record| (record.is_active, Stored::parse(&record.password))) {
+            Some((active, ref stored @ Stored::Pbkdf2(ref hash))) => {
+                self.checker.learn(stored);
+                return match (self.checker.verify(hash, password), active) {
+                    (_, false) => Err(Denial::Inactive),
+                    (false, true) => Err(Denial::WrongPassword),
+                    (true, true) => Ok(()),
+                };
+            }
+            None => Denial::NoSuchAccount,
+            Some((false, _)) => Denial::Inactive,
+            Some((true, Stored::Unusable)) => Denial::UnusablePassword,
+            Some((true, Stored::Unknown(name))) => Denial::UnknownAlgorithm(name.to_string()),
+        };
+        self.checker.pretend(password);
+        Err(denial)
+    }
+
+    fn account(&self, record: Record) -> Result<Account, Denial> {
+        let text = record.own_home.or(record.group_home);
+        let template = text.map(|text| HomeTemplate::parse(&text)).transpose();
+        let home = template
+            .and_then(|own| own.as_ref().unwrap_or(&self.default_home).expand(&record.username))
+            .map_err(Denial::BadHome)?;
+        Ok(Account { username: record.username, permissions: Permissions::from_letters(&record.permission), home })
+    }
+}
+
+impl Record {
+    fn read(row: &Row) -> rusqlite::Result<Record> {
+        // An empty home is none, as in Python.
+        let home = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(Record {
+            username: row.get(0)?,
+            password: row.get(1)?,
+            is_active: row.get(2)?,
+            permission: row.get(3)?,
+            own_home: home(row.get(4)?),
+            group_home: home(row.get(5)?),
+            id: row.get(6)?,
+        })
+    }
+}
+
+impl Accounts for DjangoDatabase {
+    fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
+        let record = self.find(attempt.username)?;
+        self.check(record.as_ref(), attempt.password).map_err(Refusal::Denied)?;
+        let record = record.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
+        let id = record.id;
+        let account = self.account(record).map_err(Refusal::Denied)?;
+        self.last_login.note(id);
+        Ok(account)
+    }
+
+    fn version(&self) -> u64 {
+        self.file.version()
+    }
+
+    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+        let record = self.find(&account.username)?.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
+        if !record.is_active {
+            return Err(Refusal::Denied(Denial::Inactive));
+        }
+        self.account(record).map_err(Refusal::Denied)
+    }
+}
+
+/// An error for the administrator: what, where, and what to do.
+fn explain(path: &Path, error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    let text = error.to_string();
+    let advice = match error.sqlite_error_code() {
+        Some(CannotOpen) => "it can't be opened; does it exist, and may this user read and write it and its directory?",
+        Some(NotADatabase) => "it is not an SQLite database",
+        Some(DatabaseCorrupt) => "it is damaged; restore a backup",
+        Some(DatabaseBusy | DatabaseLocked) => "another program holds it locked",
+        _ if text.contains("no such table") || text.contains("no such column") => {
+            return format!("database {}: {text}; is this the site's database, and was `manage.py migrate` run?", path.display());
+        }
+        _ => return format!("database {}: {text}", path.display()),
+    };
+    format!("database {}: {advice}", path.display())
+}

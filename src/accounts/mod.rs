@@ -1,0 +1,98 @@
+//! Who may log in, and what they may do: the [`Accounts`] seam, and the accounts of a Django site behind it.
+
+mod database;
+mod home;
+mod password;
+pub mod schema;
+mod verifier;
+
+pub use database::DjangoDatabase;
+pub use home::HomeTemplate;
+pub use verifier::Verifier;
+
+pub use crate::protocol::permission::{Permission, Permissions};
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Somebody who has logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name they log in with.
+    pub username: String,
+    /// What they may do.
+    pub permissions: Permissions,
+    /// The directory that is their `/`.
+    pub home: PathBuf,
+}
+
+/// A login that is tried.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// The name, as USER gave it.
+    pub username: &'a str,
+    /// The password, as PASS gave it.
+    pub password: &'a [u8],
+    /// Where from.
+    pub remote: IpAddr,
+}
+
+/// Why a login did not succeed. The client is told nothing of it; the log and the events are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It must not succeed, and counts as a failure of the client.
+    Denied(Denial),
+    /// It cannot be decided now; no fault of the client's.
+    Unavailable(String),
+}
+
+/// Why a login must not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// Nobody has that name.
+    NoSuchAccount,
+    /// The account is switched off.
+    Inactive,
+    /// The account has no password that could match.
+    UnusablePassword,
+    /// The password does not match.
+    WrongPassword,
+    /// The stored password is of a kind that is not known here.
+    UnknownAlgorithm(String),
+    /// The account's home cannot be told.
+    BadHome(String),
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denial::NoSuchAccount => f.write_str("no such account"),
+            Denial::Inactive => f.write_str("the account is inactive"),
+            Denial::UnusablePassword => f.write_str("the account has an unusable password"),
+            Denial::WrongPassword => f.write_str("wrong password"),
+            Denial::UnknownAlgorithm(name) => write!(f, "the stored password uses {name}, which is not supported"),
+            Denial::BadHome(why) => write!(f, "home directory: {why}"),
+        }
+    }
+}
+
+/// Where accounts come from. The server calls, from several threads at once and in this order:
+///
+/// 1. [`attempt`](Accounts::attempt) for each PASS, in one of a few login threads, so it may take its time;
+/// 2. [`version`](Accounts::version) before each command of a session: it must be quick;
+/// 3. [`current`](Accounts::current) when the version is not the one that the session has seen.
+pub trait Accounts: Send + Sync {
+    /// Decides a login. Every denial should take the same time, or names can be guessed.
+    fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
+
+    /// Another number whenever an account may have changed since the last call.
+    fn version(&self) -> u64 {
+        0
+    }
+
+    /// The account as it is now. A denial ends its sessions; while it is unavailable they go on as they were.
+    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+        Ok(account.clone())
+    }
+}

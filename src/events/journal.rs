@@ -1,0 +1,189 @@
+//! The durable log of events: JSON lines in a file that only grows.
+
+use super::{Entry, Sink};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How much of the end is read to find the last line.
+const TAIL: u64 = 64 * 1024;
+/// Between attempts to write to a full or broken disk.
+const RETRY: Duration = Duration::from_millis(500);
+/// After this long at the end of the server, what can't be written is given up.
+const LAST_TRY: Duration = Duration::from_secs(5);
+
+/// A file of JSON lines, one for each event. While it can't be written, events wait and then sessions do:
+/// none is dropped.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    last_seq: u64,
+    unwritten: Vec<u8>,
+}
+
+impl Journal {
+    /// Opens the file, or makes it. A last line that a power cut has torn is cut off.
+    pub fn append(path: impl AsRef<Path>) -> io::Result<Journal> {
+        let path = path.as_ref().to_path_buf();
+        let mut file = open(&path)?;
+        let last_seq = repair(&mut file, &path)?;
+        Ok(Journal { path, file, last_seq, unwritten: Vec::new() })
+    }
+
+    /// Writes all that waits; on an error the rest waits on, and the next attempt goes on where this one ended.
+    fn write(&mut self) -> io::Result<()> {
+        while !self.unwritten.is_empty() {
+            match self.file.write(&self.unwritten) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => drop(self.unwritten.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the file anew if the name stands for another one, or for none: it was rotated, or deleted.
+    fn follow_name(&mut self) -> io::Result<()> {
+        let ours = self.file.metadata()?;
+        let named = std::fs::metadata(&self.path);
+        if !named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+            self.file = open(&self.path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Journal {
+    fn record(&mut self, entry: &Entry) {
+        self.unwritten.extend_from_slice(&entry.json_line());
+        if self.unwritten.len() > 256 * 1024 {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        if let Err(error) = self.follow_name() {
+            log::error!("journal {}: {error}; the old file is written on", self.path.display());
+        }
+        let mut complained: Option<Instant> = None;
+        while let Err(error) = self.write() {
+            if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(60)) {
+                let waiting = self.unwritten.len();
+                log::error!("journal {}: {error}; {waiting} bytes wait, and sessions will", self.path.display());
+                complained = Some(Instant::now());
+            }
+            std::thread::sleep(RETRY);
+        }
+        if complained.is_some() {
+            log::info!("journal {}: written again, nothing is lost", self.path.display());
+        }
+    }
+
+    fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let start = Instant::now();
+        while let Err(error) = self.write() {
+            if start.elapsed() > LAST_TRY {
+                let lost = self.unwritten.len();
+                log::error!("journal {}: {error}; {lost} bytes of events are lost", self.path.display());
+                return;
+            }
+            std::thread::sleep(RETRY);
+        }
+        if let Err(error) = self.file.sync_all() {
+            log::error!("journal {}: {error}", self.path.display());
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)
+}
+
+/// Cuts a torn last line off and finds the last number.
+fn repair(file: &mut File, path: &Path) -> io::Result<u64> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(0); // a pipe or a terminal remembers nothing
+    }
+    let start = metadata.len().saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
+    if whole < tail.len() {
+        log::warn!("journal {}: its last line was torn, {} bytes are cut off", path.display(), tail.len() - whole);
+        file.set_len(start + whole as u64)?;
+    }
+    let mut lines = tail.get(..whole).unwrap_or_default().rsplit(|&b| b == b'\n');
+    Ok(lines.find_map(seq_of).unwrap_or(0))
+}
+
+fn seq_of(line: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(line).ok()?.strip_prefix("{\"seq\":")?;
+    digits.split(',').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Event, Kind, Subject};
+    use super::*;
+
+    fn entry(seq: u64) -> Entry {
+        Entry { seq, event: Event::now(Kind::Login, None, Subject::Session) }
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("django-ftpd-journal-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        path
+    }
+
+    #[test]
+    fn numbers_go_on_after_a_torn_line() {
+        let path = scratch("torn");
+        let mut journal = Journal::append(&path).unwrap();
+        (1..=3).for_each(|seq| journal.record(&entry(seq)));
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole, b"{\"seq\":4,\"ti".as_slice()].concat()).unwrap();
+        let journal = Journal::append(&path).unwrap();
+        assert_eq!(journal.last_seq(), 3);
+        drop(journal);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_rotated_file_is_left_and_a_new_one_begun() {
+        let (path, old) = (scratch("rotated"), scratch("rotated.1"));
+        let mut journal = Journal::append(&path).unwrap();
+        journal.record(&entry(1));
+        journal.flush();
+        std::fs::rename(&path, &old).unwrap();
+        journal.record(&entry(2));
+        journal.flush();
+        let lines = |path| std::fs::read_to_string(path).unwrap().lines().count();
+        assert_eq!((lines(&old), lines(&path)), (1, 1));
+        drop(journal);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(&old).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_refused() {
+        assert!(Journal::append(std::env::temp_dir()).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Events as JSON lines. A byte that is not UTF-8 is written as a lone surrogate `\udc80`…`\udcff`, which is what
+//! Python's `os.fsencode` turns back into that byte (PEP 383): nothing is lost, nothing is confused.
+
+use super::{Entry, Place, Subject};
+use std::io::Write;
+
+/// One object, one line.
+pub(super) fn line(entry: &Entry) -> Vec<u8> {
+    let event = &entry.event;
+    let mut object = Object(Vec::with_capacity(256));
+    object.number("seq", entry.seq);
+    object.text("time", format!("{:.6}", event.time).as_bytes());
+    object.text("event", event.kind.name().as_bytes());
+    if let Some(tag) = &event.session {
+        object.number("session", tag.id);
+        if let Some(username) = &tag.username {
+            object.text("username", username);
+        }
+        object.text("remote_ip", tag.remote.ip().to_canonical().to_string().as_bytes());
+        object.number("remote_port", tag.remote.port().into());
+    }
+    match &event.subject {
+        Subject::Session => {}
+        Subject::Reason(reason) => object.text("reason", reason.as_bytes()),
+        Subject::Server(address) => {
+            object.text("host", address.ip().to_string().as_bytes());
+            object.number("port", address.port().into());
+        }
+        Subject::Path(place) => object.place("path", "virtual_path", place),
+        Subject::Renamed { from, to } => {
+            object.place("path_from", "virtual_path_from", from);
+            object.place("path_to", "virtual_path_to", to);
+        }
+        Subject::Transfer { file, bytes, duration, reason } => {
+            object.place("path", "virtual_path", file);
+            object.number("bytes", *bytes);
+            object.number("duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+            if let Some(reason) = reason {
+                object.text("reason", reason.as_bytes());
+            }
+        }
+    }
+    object.finish()
+}
+
+struct Object(Vec<u8>);
+
+impl Object {
+    fn key(&mut self, key: &str) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.0.push(b'"');
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.0.extend_from_slice(value.to_string().as_bytes());
+    }
+
+    fn place(&mut self, real: &str, shown: &str, place: &Place) {
+        self.text(real, &place.real);
+        self.text(shown, &place.shown);
+    }
+
+    fn text(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        let out = &mut self.0;
+        out.push(b'"');
+        for chunk in value.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    '"' => out.extend_from_slice(b"\\\""),
+                    '\\' => out.extend_from_slice(b"\\\\"),
+                    // U+2028 and U+2029 end lines for some readers, DEL and C1 bother terminals
+                    '\0'..='\x1F' | '\x7F'..='\u{9F}' | '\u{2028}' | '\u{2029}' => escape(out, c as u32),
+                    c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+            }
+            chunk.invalid().iter().for_each(|byte| escape(out, 0xDC00 + u32::from(*byte)));
+        }
+        out.push(b'"');
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"}\n");
+        self.0
+    }
+}
+
+fn escape(out: &mut Vec<u8>, unit: u32) {
+    // Writing to a vector cannot fail.
+    let _ = write!(out, "\\u{unit:04x}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Event, Kind, SessionTag};
+    use super::*;
+    use std::time::Duration;
+
+    fn entry(subject: Subject) -> Entry {
+        let tag = SessionTag {
+            id: 7,
+            remote: "[::ffff:10.0.0.1]:5555".parse().unwrap(),
+            username: Some((*b"ann\"\r\n").into()),
+        };
+        let event = Event { kind: Kind::FileReceived, time: "2026-01-02T03:04:05.678Z".parse().unwrap(), session: Some(tag), subject };
+        Entry { seq: 3, event }
+    }
+
+    #[test]
+    fn a_transfer_has_all_its_fields_in_order() {
+        let file = Place { real: b"/srv/a".to_vec(), shown: b"/a".to_vec() };
+        let subject = Subject::Transfer { file, bytes: 9, duration: Duration::from_millis(12), reason: None };
+        let expected = concat!(
+            r#"{"seq":3,"time":"2026-01-02T03:04:05.678000Z","event":"ftp_file_received","session":7,"#,
+            r#""username":"ann\"\u000d\u000a","remote_ip":"10.0.0.1","remote_port":5555,"path":"/srv/a","#,
+            r#""virtual_path":"/a","bytes":9,"duration_ms":12}"#,
+            "\n"
+        );
+        assert_eq!(String::from_utf8(line(&entry(subject))).unwrap(), expected);
+    }
+
+    #[test]
+    fn any_name_is_valid_json_and_comes_back() {
+        let name: Vec<u8> = (0..=127).chain("ü\u{2028}".bytes()).collect();
+        let place = Place { real: name.clone(), shown: b"x".to_vec() };
+        let text = line(&entry(Subject::Path(place)));
+        assert_eq!(text.iter().filter(|&&b| b == b'\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["path"].as_str().unwrap().as_bytes(), name);
+    }
+
+    #[test]
+    fn a_foreign_byte_is_a_lone_surrogate() {
+        let place = Place { real: b"a\xFFb\x80".to_vec(), shown: b"x".to_vec() };
+        let text = String::from_utf8(line(&entry(Subject::Path(place)))).unwrap();
+        assert!(text.contains(r#""path":"a\udcffb\udc80""#), "{text}");
+    }
+}

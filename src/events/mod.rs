@@ -1,0 +1,198 @@
+//! What happens, told once and in order: sessions push events, one audit thread numbers them and hands each
+//! to the log, the journal and every other [`Sink`].
+
+mod bus;
+mod journal;
+mod json;
+
+pub use bus::{Audit, Bus};
+pub use journal::Journal;
+
+use crate::protocol::shown::Shown;
+use jiff::Timestamp;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The kinds of events, named after the Django signals of django-ftpserver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names on the wire say it")]
+pub enum Kind {
+    ServerStarted,
+    ServerStopped,
+    ClientConnected,
+    ClientDisconnected,
+    Login,
+    LoginFailed,
+    Logout,
+    FileReceived,
+    FileSent,
+    FileReceivedIncomplete,
+    FileSentIncomplete,
+    FileDeleted,
+    FileRenamed,
+    DirectoryCreated,
+    DirectoryDeleted,
+}
+
+impl Kind {
+    /// The name in the journal, the log and Django.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::ServerStarted => "ftp_server_started",
+            Kind::ServerStopped => "ftp_server_stopped",
+            Kind::ClientConnected => "ftp_client_connected",
+            Kind::ClientDisconnected => "ftp_client_disconnected",
+            Kind::Login => "ftp_login",
+            Kind::LoginFailed => "ftp_login_failed",
+            Kind::Logout => "ftp_logout",
+            Kind::FileReceived => "ftp_file_received",
+            Kind::FileSent => "ftp_file_sent",
+            Kind::FileReceivedIncomplete => "ftp_file_received_incomplete",
+            Kind::FileSentIncomplete => "ftp_file_sent_incomplete",
+            Kind::FileDeleted => "ftp_file_deleted",
+            Kind::FileRenamed => "ftp_file_renamed",
+            Kind::DirectoryCreated => "ftp_directory_created",
+            Kind::DirectoryDeleted => "ftp_directory_deleted",
+        }
+    }
+}
+
+/// Something that has happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What.
+    pub kind: Kind,
+    /// When.
+    pub time: Timestamp,
+    /// Whose: none for the server's own events.
+    pub session: Option<SessionTag>,
+    /// With what.
+    pub subject: Subject,
+}
+
+/// What the events of one session have in common.
+#[derive(Debug, Clone)]
+pub struct SessionTag {
+    /// Its number; no other session has it, not even after a restart.
+    pub id: u64,
+    /// The client's address.
+    pub remote: SocketAddr,
+    /// The name given with USER, if any: bytes, for whoever fails to log in may send any.
+    pub username: Option<Box<[u8]>>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// Nothing but the session.
+    Session,
+    /// Why: of a login that failed, a connection that ended.
+    Reason(String),
+    /// The server's address.
+    Server(SocketAddr),
+    /// A file that was sent or received, or not entirely.
+    Transfer {
+        /// Which.
+        file: Place,
+        /// How much of it was transferred.
+        bytes: u64,
+        /// How long it took.
+        duration: Duration,
+        /// Why it is incomplete.
+        reason: Option<String>,
+    },
+    /// A file or directory.
+    Path(Place),
+    /// A rename.
+    Renamed {
+        /// What it was.
+        from: Place,
+        /// What it is.
+        to: Place,
+    },
+}
+
+/// A file's two names, byte for byte.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where it really is.
+    pub real: Vec<u8>,
+    /// What the client calls it.
+    pub shown: Vec<u8>,
+}
+
+impl Event {
+    /// An event of now.
+    pub fn now(kind: Kind, session: Option<SessionTag>, subject: Subject) -> Event {
+        Event { kind, time: Timestamp::now(), session, subject }
+    }
+}
+
+/// An event with its place in the order of all.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Counts every event, across restarts where a journal remembers.
+    pub seq: u64,
+    /// The event.
+    pub event: Event,
+}
+
+impl Entry {
+    /// One JSON object and a line end, as the journal has it.
+    pub fn json_line(&self) -> Vec<u8> {
+        json::line(self)
+    }
+}
+
+/// Takes each event, in order, in the audit thread. What it does must not take long, for while it runs all
+/// other sinks wait; a panic in it is logged and ends nothing.
+pub trait Sink: Send {
+    /// One event.
+    fn record(&mut self, entry: &Entry);
+
+    /// Called when no event waits, and before the server ends: what was recorded must be safe after it.
+    fn flush(&mut self) {}
+
+    /// The number of the last event that this sink remembers from before, if it does.
+    fn last_seq(&self) -> u64 {
+        0
+    }
+}
+
+impl<F: FnMut(&Entry) + Send> Sink for F {
+    fn record(&mut self, entry: &Entry) {
+        self(entry)
+    }
+}
+
+/// The line of the log: `ftp_login session=7 username=ann remote_ip=127.0.0.1`.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        if let Some(tag) = &self.session {
+            write!(f, " session={}", tag.id)?;
+            if let Some(username) = &tag.username {
+                write!(f, " username={}", Shown(username))?;
+            }
+            write!(f, " remote_ip={}", tag.remote.ip().to_canonical())?;
+        }
+        match &self.subject {
+            Subject::Session => Ok(()),
+            Subject::Reason(reason) => write!(f, " reason={reason:?}"),
+            Subject::Server(address) => write!(f, " address={address}"),
+            Subject::Path(place) => write!(f, " path={place}"),
+            Subject::Renamed { from, to } => write!(f, " path_from={from} path_to={to}"),
+            Subject::Transfer { file, bytes, duration, reason } => {
+                write!(f, " path={file} bytes={bytes} duration_ms={}", duration.as_millis())?;
+                reason.iter().try_for_each(|reason| write!(f, " reason={reason:?}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Shown(&self.real))
+    }
+}

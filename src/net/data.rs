@@ -1,0 +1,127 @@
+//! Data connections once they are there, and active ones on their way.
+
+use super::passive::with_port;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// An open data connection. It never blocks: the transfer waits for it and the control connection together.
+#[derive(Debug)]
+pub struct DataStream {
+    stream: TcpStream,
+}
+
+impl DataStream {
+    /// Takes a connection that was accepted or has been made.
+    pub fn new(stream: TcpStream) -> io::Result<DataStream> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(DataStream { stream })
+    }
+
+    /// The socket.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Ends it in order: what was written arrives, then the end.
+    pub fn finish(self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Write)
+    }
+
+    /// Ends it so that the client cannot take it for a whole file: by a reset.
+    pub fn reset(self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+impl AsFd for DataStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// An active connection that is being made.
+#[derive(Debug)]
+pub struct Connecting {
+    socket: Socket,
+}
+
+impl Connecting {
+    /// Starts to connect from the address of the control connection, and from `source_port` if it is not 0.
+    pub fn start(local: SocketAddr, source_port: u16, to: SocketAddr) -> io::Result<Connecting> {
+        let from = with_port(local, source_port);
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        if from.is_ipv4() == to.is_ipv4() {
+            socket.set_reuse_address(source_port != 0)?;
+            socket.bind(&from.into())?;
+        }
+        match socket.connect(&to.into()) {
+            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Err(error),
+            _ => Ok(Connecting { socket }),
+        }
+    }
+
+    /// The connection, when the socket has become writable.
+    pub fn finish(self) -> io::Result<DataStream> {
+        match self.socket.take_error()? {
+            Some(error) => Err(error),
+            None => DataStream::new(self.socket.into()),
+        }
+    }
+}
+
+impl AsFd for Connecting {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Why PORT or EPRT names an address that is not connected to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BadTarget {
+    /// Not the client's own address.
+    Foreign,
+    /// A port below 1024.
+    Privileged,
+}
+
+/// The address to connect to, if it is the client's own and no service of somebody else (RFC 2577).
+pub fn check_target(target: SocketAddr, peer: SocketAddr, foreign: bool, privileged: bool) -> Result<SocketAddr, BadTarget> {
+    let (ip, peer_ip) = (target.ip().to_canonical(), peer.ip().to_canonical());
+    if ip != peer_ip && (!foreign || is_nowhere(ip)) {
+        return Err(BadTarget::Foreign);
+    }
+    if target.port() < 1024 && (!privileged || target.port() == 0) {
+        return Err(BadTarget::Privileged);
+    }
+    // The peer's own form keeps the zone of a link-local address.
+    let base = if ip == peer_ip { peer } else { target };
+    Ok(with_port(base, target.port()))
+}
+
+fn is_nowhere(ip: IpAddr) -> bool {
+    ip.is_unspecified() || ip.is_multicast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(target: &str, peer: &str) -> Result<String, BadTarget> {
+        check_target(target.parse().unwrap(), peer.parse().unwrap(), false, false).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn only_the_client_itself_is_connected_to() {
+        assert_eq!(check("10.0.0.1:2000", "10.0.0.1:9"), Ok("10.0.0.1:2000".into()));
+        assert_eq!(check("[::ffff:10.0.0.1]:2000", "10.0.0.1:9"), Ok("10.0.0.1:2000".into()));
+        assert_eq!(check("10.0.0.1:2000", "[::ffff:10.0.0.1]:9"), Ok("10.0.0.1:2000".into()));
+        assert_eq!(check("[fe80::1]:2000", "[fe80::1%7]:9"), Ok("[fe80::1%7]:2000".into()));
+        assert_eq!(check("10.0.0.2:2000", "10.0.0.1:9"), Err(BadTarget::Foreign));
+        assert_eq!(check("[::1]:2000", "127.0.0.1:9"), Err(BadTarget::Foreign));
+        assert_eq!(check("10.0.0.1:25", "10.0.0.1:9"), Err(BadTarget::Privileged));
+    }
+}

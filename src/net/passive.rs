@@ -1,0 +1,180 @@
+//! The ports of passive data connections: a bounded pool, or any free port.
+
+use super::lock;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex};
+
+/// Strangers may come first; the client must still find room in the queue.
+const BACKLOG: i32 = 16;
+
+/// Hands out listening ports; a clone shares the pool.
+#[derive(Debug, Clone)]
+pub struct PassivePorts {
+    pool: Option<Arc<Pool>>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    ports: Vec<u16>,
+    taken: Mutex<Vec<bool>>,
+}
+
+/// A port that listens for one client; free again when dropped.
+#[derive(Debug)]
+pub struct PassivePort {
+    listener: TcpListener,
+    port: u16,
+    _lease: Option<Lease>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    pool: Arc<Pool>,
+    index: usize,
+}
+
+impl PassivePorts {
+    /// Any free port of the host.
+    pub fn any() -> PassivePorts {
+        PassivePorts { pool: None }
+    }
+
+    /// These ports and no others.
+    pub fn of(ports: Vec<u16>) -> PassivePorts {
+        let taken = Mutex::new(vec![false; ports.len()]);
+        PassivePorts { pool: Some(Arc::new(Pool { ports, taken })) }
+    }
+
+    /// Listens on a random free port of the address that the control connection came in on.
+    pub fn listen(&self, local: SocketAddr) -> io::Result<PassivePort> {
+        let Some(pool) = &self.pool else {
+            let listener = listen(with_port(local, 0))?;
+            let port = listener.local_addr()?.port();
+            return Ok(PassivePort { listener, port, _lease: None });
+        };
+        let count = pool.ports.len();
+        let start = random_below(count);
+        for index in (0..count).map(|step| (start + step) % count) {
+            let Some(lease) = Pool::take(pool, index) else { continue };
+            let Some(&port) = pool.ports.get(index) else { continue };
+            match listen(with_port(local, port)) {
+                Ok(listener) => return Ok(PassivePort { listener, port, _lease: Some(lease) }),
+                // Somebody else's port, or one that we may not have: the next one then.
+                Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
+                    log::debug!("passive port {port}: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::new(ErrorKind::AddrInUse, format!("all {count} passive ports are taken")))
+    }
+}
+
+impl Pool {
+    fn take(pool: &Arc<Pool>, index: usize) -> Option<Lease> {
+        let mut taken = lock(&pool.taken);
+        let slot = taken.get_mut(index).filter(|taken| !**taken)?;
+        *slot = true;
+        Some(Lease { pool: pool.clone(), index })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(slot) = lock(&self.pool.taken).get_mut(self.index) {
+            *slot = false;
+        }
+    }
+}
+
+impl PassivePort {
+    /// The number to announce.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Takes a connection that waits, if there is one and it comes from the right place; strangers are closed.
+    pub fn accept(&self, client: IpAddr, foreign_allowed: bool) -> io::Result<Option<TcpStream>> {
+        let (stream, from) = match self.listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if from.ip().to_canonical() != client && !foreign_allowed {
+            log::warn!("refused a data connection from {from}: the session belongs to {client}");
+            return Ok(None);
+        }
+        Ok(Some(stream))
+    }
+}
+
+impl AsFd for PassivePort {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The address with another port; a mapped one as plain IPv4, a link-local one with its zone.
+pub(super) fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
+    let mut address = match address.ip().to_canonical() {
+        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, 0),
+        IpAddr::V6(_) => address,
+    };
+    address.set_port(port);
+    address
+}
+
+fn random_below(count: usize) -> usize {
+    let mut bytes = [0; 8];
+    // Without entropy the first port is as good as any: it is the peer check that protects.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    usize::from_le_bytes(bytes) % count.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> SocketAddr {
+        "127.0.0.1:21".parse().unwrap()
+    }
+
+    /// Ports that are free now, by asking for some.
+    fn free_ports(count: usize) -> Vec<u16> {
+        let taken: Vec<_> = (0..count).map(|_| PassivePorts::any().listen(local()).unwrap()).collect();
+        taken.iter().map(PassivePort::port).collect()
+    }
+
+    #[test]
+    fn the_bound_is_a_bound_and_a_dropped_port_is_free_again() {
+        let ports = free_ports(3);
+        let pool = PassivePorts::of(ports.clone());
+        let mut held: Vec<_> = (0..3).map(|_| pool.listen(local()).unwrap()).collect();
+        let mut numbers: Vec<_> = held.iter().map(PassivePort::port).collect();
+        numbers.sort();
+        let mut expected = ports;
+        expected.sort();
+        assert_eq!(numbers, expected);
+        assert_eq!(pool.listen(local()).unwrap_err().kind(), ErrorKind::AddrInUse);
+        let freed = held.pop().unwrap().port();
+        assert_eq!(pool.listen(local()).unwrap().port(), freed);
+    }
+
+    #[test]
+    fn a_mapped_address_listens_on_ipv4() {
+        let mapped: SocketAddr = "[::ffff:127.0.0.1]:21".parse().unwrap();
+        assert_eq!(with_port(mapped, 5).to_string(), "127.0.0.1:5");
+    }
+}
