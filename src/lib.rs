@@ -1,4 +1,42 @@
+//! An FTP server that logs people in with the accounts of a Django site.
+//!
+//! The house, from the top. What stands higher may use what stands lower, never the reverse; neighbours on one line
+//! do not know each other. `tests/architecture.rs` holds it so.
+//!
+//! ```text
+//! cli                               serve, demo: argv to server, errors to exit status
+//! config                            one table of options; only cli reads it
+//! server · process                  accept loop, who is on, stopping · signals, limits of the system
+//! session                           one control connection: phases, commands, transfers
+//! accounts · storage · events · net who may log in · where files are · what happened · sockets
+//! protocol                          the text of FTP: pure, no I/O
+//! ```
+//!
+//! Three seams can be swapped, each a small trait: [`accounts::Accounts`] decides logins, [`storage::Storage`] gives
+//! each account its files, [`events::Sink`] is told what happens.
+//!
+//! ```no_run
+//! use django_ftpd::{accounts::DjangoDatabase, events::Journal, server::Server, storage::Disk};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::bind("0.0.0.0:2121")?
+//!     .accounts(DjangoDatabase::open("db.sqlite3")?)
+//!     .storage(Disk::new())
+//!     .sink(Journal::append("/var/log/django-ftpd/events.jsonl")?);
+//! let stopper = server.stopper(); // Clone + Send
+//! # drop(stopper);
+//! server.run()?; // blocks until stopped
+//! # Ok(())
+//! # }
+//! ```
+
 pub mod accounts;
+pub mod cli;
+pub mod config;
 pub mod events;
 pub mod net;
+pub mod process;
 pub mod protocol;
+pub mod server;
+pub mod session;
+pub mod storage;

@@ -11,9 +11,15 @@ use file::DatabaseFile;
 use last_login::LastLogin;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The longest username that Django stores.
 const MAX_USERNAME: usize = 150;
+
+/// How long a login waits for Django to end its transaction.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a running session does: it can go on as it was.
+const SESSION_PATIENCE: Duration = Duration::from_millis(100);
 
 const ACCOUNT: &str = "\
     SELECT u.username, u.password, u.is_active, g.permission, a.home_dir, g.home_dir, a.id \
@@ -52,7 +58,7 @@ impl DjangoDatabase {
             default_home: HomeTemplate::beside_own_home(),
             last_login: LastLogin::start(path.clone()).map_err(|error| error.to_string())?,
         };
-        let usual = database.file.with(|connection| {
+        let usual = database.file.with(LOGIN_PATIENCE, |connection| {
             connection.prepare(ACCOUNT)?;
             let usual = "SELECT password FROM auth_user WHERE password LIKE 'pbkdf2%' ORDER BY id DESC LIMIT 1";
             connection.query_row(usual, [], |row| row.get::<_, String>(0)).optional()
@@ -68,12 +74,12 @@ impl DjangoDatabase {
         self
     }
 
-    fn find(&self, username: &str) -> Result<Option<Record>, Refusal> {
+    fn find(&self, username: &str, patience: Duration) -> Result<Option<Record>, Refusal> {
         if username.chars().count() > MAX_USERNAME {
             return Ok(None);
         }
         self.file
-            .with(|connection: &Connection| {
+            .with(patience, |connection: &Connection| {
                 connection.prepare_cached(ACCOUNT)?.query_row([username], Record::read).optional()
             })
             .map_err(|error| Refusal::Unavailable(explain(self.file.path(), &error)))
@@ -127,7 +133,7 @@ impl Record {
 
 impl Accounts for DjangoDatabase {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
-        let record = self.find(attempt.username)?;
+        let record = self.find(attempt.username, LOGIN_PATIENCE)?;
         self.check(record.as_ref(), attempt.password).map_err(Refusal::Denied)?;
         let record = record.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
         let id = record.id;
@@ -141,7 +147,7 @@ impl Accounts for DjangoDatabase {
     }
 
     fn current(&self, account: &Account) -> Result<Account, Refusal> {
-        let record = self.find(&account.username)?.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
+        let record = self.find(&account.username, SESSION_PATIENCE)?.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
         if !record.is_active {
             return Err(Refusal::Denied(Denial::Inactive));
         }
@@ -159,7 +165,10 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
         Some(DatabaseCorrupt) => "it is damaged; restore a backup",
         Some(DatabaseBusy | DatabaseLocked) => "another program holds it locked",
         _ if text.contains("no such table") || text.contains("no such column") => {
-            return format!("database {}: {text}; is this the site's database, and was `manage.py migrate` run?", path.display());
+            return format!(
+                "database {}: {text}; is this the site's database, and was `manage.py migrate` run?",
+                path.display()
+            );
         }
         _ => return format!("database {}: {text}", path.display()),
     };

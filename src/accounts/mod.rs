@@ -8,7 +8,7 @@ mod verifier;
 
 pub use database::DjangoDatabase;
 pub use home::HomeTemplate;
-pub use verifier::Verifier;
+pub use verifier::{Known, Verifier};
 
 pub use crate::protocol::permission::{Permission, Permissions};
 

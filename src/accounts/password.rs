@@ -49,9 +49,7 @@ impl<'a> Stored<'a> {
         };
         match parts.as_slice() {
             [_, iterations, salt, expected] => match iterations.parse() {
-                Ok(iterations) if iterations > 0 => {
-                    Stored::Pbkdf2(Pbkdf2 { digest, iterations, salt, expected })
-                }
+                Ok(iterations) if iterations > 0 => Stored::Pbkdf2(Pbkdf2 { digest, iterations, salt, expected }),
                 _ => Stored::Unknown("a broken pbkdf2 format"),
             },
             _ => Stored::Unknown("a broken pbkdf2 format"),
@@ -152,7 +150,8 @@ mod tests {
         assert_eq!(Stored::parse("argon2$argon2id$v=19$m=1$x$y"), Stored::Unknown("argon2"));
         assert_eq!(Stored::parse(""), Stored::Unknown("no known format"));
         assert_eq!(Stored::parse("not-a-hash"), Stored::Unknown("no known format"));
-        for broken in ["pbkdf2_sha256$x$salt$hash", "pbkdf2_sha256$0$salt$hash", "pbkdf2_sha256$1$salt", "pbkdf2_sha1"] {
+        for broken in ["pbkdf2_sha256$x$salt$hash", "pbkdf2_sha256$0$salt$hash", "pbkdf2_sha256$1$salt", "pbkdf2_sha1"]
+        {
             assert!(matches!(Stored::parse(broken), Stored::Unknown(_)), "{broken}");
         }
     }

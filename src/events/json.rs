@@ -105,7 +105,12 @@ mod tests {
             remote: "[::ffff:10.0.0.1]:5555".parse().unwrap(),
             username: Some((*b"ann\"\r\n").into()),
         };
-        let event = Event { kind: Kind::FileReceived, time: "2026-01-02T03:04:05.678Z".parse().unwrap(), session: Some(tag), subject };
+        let event = Event {
+            kind: Kind::FileReceived,
+            time: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            session: Some(tag),
+            subject,
+        };
         Entry { seq: 3, event }
     }
 

@@ -64,9 +64,9 @@ impl Bans {
 
     fn is_banned_at(&self, address: IpAddr, now: Instant) -> bool {
         self.failures > 0
-            && lock(&self.table).get(&network(address)).is_some_and(|tally| {
-                tally.failures >= self.failures && now.duration_since(tally.since) < self.period
-            })
+            && lock(&self.table)
+                .get(&network(address))
+                .is_some_and(|tally| tally.failures >= self.failures && now.duration_since(tally.since) < self.period)
     }
 }
 

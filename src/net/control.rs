@@ -90,8 +90,13 @@ impl Control {
     }
 
     /// The lines that have come, to be looked at before their turn.
-    pub fn waiting(&mut self) -> &mut LineBuffer {
-        &mut self.lines
+    pub fn waiting(&self) -> &LineBuffer {
+        &self.lines
+    }
+
+    /// Drops the first of them: it has been obeyed.
+    pub fn drop_line(&mut self) {
+        self.lines.next_line();
     }
 
     /// Waits without reading; true if the client has gone.

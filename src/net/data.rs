@@ -89,7 +89,12 @@ pub enum BadTarget {
 }
 
 /// The address to connect to, if it is the client's own and no service of somebody else (RFC 2577).
-pub fn check_target(target: SocketAddr, peer: SocketAddr, foreign: bool, privileged: bool) -> Result<SocketAddr, BadTarget> {
+pub fn check_target(
+    target: SocketAddr,
+    peer: SocketAddr,
+    foreign: bool,
+    privileged: bool,
+) -> Result<SocketAddr, BadTarget> {
     let (ip, peer_ip) = (target.ip().to_canonical(), peer.ip().to_canonical());
     if ip != peer_ip && (!foreign || is_nowhere(ip)) {
         return Err(BadTarget::Foreign);

@@ -100,7 +100,9 @@ impl PassivePort {
     pub fn accept(&self, client: IpAddr, foreign_allowed: bool) -> io::Result<Option<TcpStream>> {
         let (stream, from) = match self.listener.accept() {
             Ok(accepted) => accepted,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => return Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         if from.ip().to_canonical() != client && !foreign_allowed {

@@ -45,7 +45,8 @@ impl Ready {
 
 /// Waits for either of two.
 pub fn either(first: (BorrowedFd, For), second: (BorrowedFd, For), until: Option<Instant>) -> io::Result<Ready> {
-    let mut fds = [PollFd::from_borrowed_fd(first.0, first.1.flags()), PollFd::from_borrowed_fd(second.0, second.1.flags())];
+    let mut fds =
+        [PollFd::from_borrowed_fd(first.0, first.1.flags()), PollFd::from_borrowed_fd(second.0, second.1.flags())];
     poll_until(&mut fds, until)?;
     let [first, second] = fds.map(|fd| !fd.revents().is_empty());
     Ok(Ready { first, second })
@@ -71,8 +72,5 @@ fn poll_until(fds: &mut [PollFd], until: Option<Instant>) -> io::Result<()> {
 }
 
 fn timespec(duration: Duration) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
+    Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: duration.subsec_nanos().into() }
 }

@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn port_takes_six_bytes_and_nothing_else() {
         assert_eq!(parse_port(b"127,0,0,1,4,1"), Some("127.0.0.1:1025".parse().unwrap()));
-        for bad in ["", "1,2,3,4,5", "1,2,3,4,5,6,7", "256,0,0,1,4,1", "1,2,3,4,5,999999999999", "+1,2,3,4,5,6", "a,b,c,d,e,f"] {
+        for bad in
+            ["", "1,2,3,4,5", "1,2,3,4,5,6,7", "256,0,0,1,4,1", "1,2,3,4,5,999999999999", "+1,2,3,4,5,6", "a,b,c,d,e,f"]
+        {
             assert_eq!(parse_port(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -84,7 +86,15 @@ mod tests {
         assert_eq!(parse_eprt(b"|1|127.0.0.1|6275|"), Some(Ok("127.0.0.1:6275".parse().unwrap())));
         assert_eq!(parse_eprt(b"!2!::1!6275!"), Some(Ok("[::1]:6275".parse().unwrap())));
         assert_eq!(parse_eprt(b"|3|::1|6275|"), Some(Err(3)));
-        for bad in ["", "|", "|1|127.0.0.1|65536|", "|1|::1|6275|", "|2|127.0.0.1|6275|", "|1|127.0.0.1|-1|", "|1|127.0.0.1|6275"] {
+        for bad in [
+            "",
+            "|",
+            "|1|127.0.0.1|65536|",
+            "|1|::1|6275|",
+            "|2|127.0.0.1|6275|",
+            "|1|127.0.0.1|-1|",
+            "|1|127.0.0.1|6275",
+        ] {
             assert_eq!(parse_eprt(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -454,7 +454,10 @@ mod tests {
         assert_eq!(parse("retr  a b "), Ok(Command::File(FileCommand::Retrieve(raw(" a b ")))));
         assert_eq!(parse("LIST "), parse("LIST"));
         assert_eq!(parse("PASS "), Ok(Command::Login(Login::Pass(Vec::new()))));
-        assert_eq!(parse("SITE CHMOD 644 a b"), Ok(Command::File(FileCommand::ChangeMode { mode: 0o644, path: raw("a b") })));
+        assert_eq!(
+            parse("SITE CHMOD 644 a b"),
+            Ok(Command::File(FileCommand::ChangeMode { mode: 0o644, path: raw("a b") }))
+        );
     }
 
     #[test]

@@ -62,16 +62,8 @@ pub enum Fact {
 
 impl Fact {
     /// All of them, in the order that FEAT lists.
-    pub const ALL: [Fact; 8] = [
-        Fact::Type,
-        Fact::Perm,
-        Fact::Size,
-        Fact::Modify,
-        Fact::Unique,
-        Fact::UnixMode,
-        Fact::UnixUid,
-        Fact::UnixGid,
-    ];
+    pub const ALL: [Fact; 8] =
+        [Fact::Type, Fact::Perm, Fact::Size, Fact::Modify, Fact::Unique, Fact::UnixMode, Fact::UnixUid, Fact::UnixGid];
 
     /// The name on the wire.
     pub fn name(self) -> &'static str {

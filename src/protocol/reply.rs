@@ -16,15 +16,36 @@ impl Reply {
     }
 
     /// `CODE-first`, then each line with one blank before it, then `CODE last`.
-    pub fn lines<L: AsRef<[u8]>>(code: u16, first: &[u8], lines: impl IntoIterator<Item = L>, last: &str) -> Reply {
-        let mut reply = Reply { bytes: Vec::with_capacity(512), code };
-        reply.line(b'-', first);
+    pub fn lines<L: AsRef<[u8]>>(
+        code: u16,
+        first: impl AsRef<[u8]>,
+        lines: impl IntoIterator<Item = L>,
+        last: &str,
+    ) -> Reply {
+        let mut reply = Reply::begin(code, first);
         for line in lines {
-            reply.bytes.push(b' ');
-            reply.text(line.as_ref());
+            reply.middle(line);
         }
         reply.line(b' ', last.as_bytes());
         reply
+    }
+
+    /// `CODE-first`, the beginning of what is sent in pieces because it is long.
+    pub fn begin(code: u16, first: impl AsRef<[u8]>) -> Reply {
+        let mut reply = Reply { bytes: Vec::with_capacity(512), code };
+        reply.line(b'-', first.as_ref());
+        reply
+    }
+
+    /// Appends a line of what is neither beginning nor end: one blank before it, so that it imitates neither.
+    pub fn middle(&mut self, line: impl AsRef<[u8]>) {
+        self.bytes.push(b' ');
+        self.text(line.as_ref());
+    }
+
+    /// Empties it for the next piece.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
     }
 
     /// The three digits.
@@ -76,7 +97,7 @@ mod tests {
     #[test]
     fn nothing_inside_a_reply_ends_it() {
         assert_eq!(Reply::new(550, b"x\r\n213 End\xFF").as_bytes(), b"550 x??213 End\xFF\xFF\r\n");
-        let reply = Reply::lines(213, b"Status", ["a", "213 End\r\n213 End"], "End");
+        let reply = Reply::lines(213, "Status", ["a", "213 End\r\n213 End"], "End");
         assert_eq!(reply.as_bytes(), b"213-Status\r\n a\r\n 213 End??213 End\r\n213 End\r\n");
     }
 

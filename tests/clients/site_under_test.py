@@ -2,10 +2,10 @@
 
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import django_site
@@ -110,7 +110,7 @@ class Server:
             except OSError:
                 time.sleep(0.05)
         self.kill()
-        raise Failure(f"the server did not greet on {self.host} port {self.port}:\n{self.last_output()}")
+        raise Failure(f"the server did not greet on {self.host} port {self.port}: ...{self.last_output()[-300:]}")
 
     def running(self):
         return self.process.poll() is None
@@ -141,7 +141,7 @@ class Server:
 
 def python_environment():
     """The reference is a Python script, and finds its Django through PATH."""
-    venv = os.path.dirname(shutil.which("python", path=os.path.join(os.environ["DJANGO_SITE_DIRECTORY"], "venv", "bin")))
+    venv = os.path.dirname(sys.executable)
     return os.environ | {"PATH": f"{venv}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 

@@ -193,6 +193,7 @@ def is_sent_away(ftp):
             ftp.nlst()
         except ftplib.error_temp as error:
             expect(str(error).startswith("421"), f"{error}, not 421")
+            ftp.close()
             return
         except ftplib.error_perm:
             pass

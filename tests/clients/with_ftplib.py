@@ -8,7 +8,18 @@ import time
 
 from check import TOO_LONG, check, expect, noise, same
 
-NAMES = ["two words", "-dash", "ünï ☃", ' blanks around ', 'q"uote', "100% #1;x", "[brackets]*", "back\\slash", "~", "a" * 255]
+NAMES = [
+    "two words",
+    "-dash",
+    "ünï ☃",
+    " blanks around ",
+    'q"uote',
+    "100% #1;x",
+    "[brackets]*",
+    "back\\slash",
+    "~",
+    "a" * 255,
+]
 
 
 def login(room, server=None, user="ann", **options):
@@ -81,7 +92,7 @@ def ftplib_moves_awkward_names(room):
             put(ftp, name, data)
             same(room.there / name, data)
             same(get(ftp, name), data)
-        listed = [name for name in ftp.nlst()]
+        listed = ftp.nlst()
         expect(sorted(listed) == sorted(NAMES), listed)
         listed = [name for name, facts in ftp.mlsd() if facts["type"] == "file"]
         expect(sorted(listed) == sorted(NAMES), listed)
@@ -147,7 +158,9 @@ def ftplib_lists(room):
     with login(room) as ftp:
         lines = []
         ftp.dir(lines.append)
-        expect(any(line.startswith("-rw") and line.endswith(" top.bin") and " 200000 " in line for line in lines), lines)
+        expect(
+            any(line.startswith("-rw") and line.endswith(" top.bin") and " 200000 " in line for line in lines), lines
+        )
         expect(sorted(ftp.nlst()) == ["-dash", "empty", "many", "sub", "top.bin"], ftp.nlst())
         facts = dict(ftp.mlsd(facts=["type", "size", "modify"]))
         expect(facts["top.bin"]["size"] == "200000" and facts["top.bin"]["type"] == "file", facts["top.bin"])

@@ -8,8 +8,6 @@ import struct
 from check import check, expect, noise
 from with_ftplib import get, login, put
 
-KIND = "event"
-
 
 @check
 def journal_records_each_kind_of_event_and_sigterm_ends_it(room):
@@ -36,16 +34,17 @@ def journal_records_each_kind_of_event_and_sigterm_ends_it(room):
         ("ftp_server_stopped", None, None),
     ]
     for kind, username, name in wanted:
-        found = [event for event in events if event[KIND] == kind]
+        found = [event for event in events if event["event"] == kind]
         expect(found, f"there is no {kind}")
         if username:
             found = [event for event in found if event.get("username") == username]
             expect(found, f"no {kind} names {username}")
         if name:
-            expect(any(names_path(event, name) for event in found), f"no {kind} names {name}: {found[0]}")
-    expect(events[0][KIND] == "ftp_server_started", f"it begins with {events[0][KIND]}")
-    expect(events[-1][KIND] == "ftp_server_stopped", f"it ends with {events[-1][KIND]}")
-    failed = [event for event in events if names_path(event, f"{path}/missing")]
+            real = f"{room.site.home('ann')}{name}"
+            expect((real, name) in [paths(event) for event in found], f"no {kind} names {name}: {found[0]}")
+    expect(events[0]["event"] == "ftp_server_started", f"it begins with {events[0]['event']}")
+    expect(events[-1]["event"] == "ftp_server_stopped", f"it ends with {events[-1]['event']}")
+    failed = [event for event in events if paths(event)[1] == f"{path}/missing"]
     expect(not failed, f"what failed is recorded: {failed}")
     expect("ann-secret" not in server.journal.read_text(), "the journal holds a password")
 
@@ -56,7 +55,7 @@ def journal_continues_after_a_restart(room):
         with room.site.serve("restarted") as server:
             login(room, server).quit()
             expect(server.terminate() == 0, f"the exit status is {server.process.returncode}")
-    kinds = [event[KIND] for event in read(server.journal)]
+    kinds = [event["event"] for event in read(server.journal)]
     expect(kinds.count("ftp_server_started") == 2 and kinds.count("ftp_login") == 2, kinds)
 
 
@@ -74,7 +73,7 @@ def journal_is_complete_after_sigterm_with_a_session_on(room):
             expect(False, "the session outlives the server")
         finally:
             ftp.close()
-    kinds = [event[KIND] for event in read(server.journal)]
+    kinds = [event["event"] for event in read(server.journal)]
     expect("ftp_client_disconnected" in kinds, "the session's end is not recorded")
     expect(kinds[-1] == "ftp_server_stopped", f"it ends with {kinds[-1]}")
 
@@ -84,7 +83,9 @@ def journal_of_all_checks_is_whole_and_sigterm_exits_0(room):
     status = room.server.terminate()
     expect(status == 0, f"the exit status is {status}")
     events = read(room.server.journal)
-    expect(events[-1][KIND] == "ftp_server_stopped", f"it ends with {events[-1][KIND]}")
+    expect(events[-1]["event"] == "ftp_server_stopped", f"it ends with {events[-1]['event']}")
+    numbers = [event["seq"] for event in events]
+    expect(numbers == list(range(numbers[0], numbers[0] + len(numbers))), "the numbers have gaps")
 
 
 def play(room, server):
@@ -135,6 +136,7 @@ def read(journal):
     return [json.loads(line) for line in lines]
 
 
-def names_path(event, path):
-    """As the virtual path, or at the end of the real one."""
-    return any(isinstance(value, str) and (value == path or value.endswith(path)) for value in event.values())
+def paths(event):
+    """Of the file on the disk and as the user sees it; of a rename, the old ones."""
+    suffix = "_from" if event["event"] == "ftp_file_renamed" else ""
+    return event.get(f"path{suffix}"), event.get(f"virtual_path{suffix}")

@@ -169,11 +169,12 @@ def lftp_gets_and_puts_by_pattern(room):
 
 @check
 def lftp_moves_awkward_names(room):
+    (room.here / "down").mkdir()
     for name in ["two words", "-dash", "ünï ☃", "100% #1"]:
         file = room.local(name, 1_000)
-        lftp(room, f"put -- '{name}'; get -o got -- '{name}'")
+        lftp(room, f"put -- '{name}'; lcd down; get -- '{name}'")
         same(room.there / name, file)
-        same(room.here / "got", file)
+        same(room.here / "down" / name, file)
 
 
 @check

@@ -7,11 +7,13 @@ from check import check, expect, same, same_trees
 
 def rclone(room, *arguments, server=None, **options):
     server = server or room.server
+    # rclone 1.60 puts the host and ":PORT" together as they are.
+    host = f"[{server.host}]" if ":" in server.host else server.host
     secret = room.run("rclone", "obscure", "ann-secret").strip()
     return room.run(
-        "rclone", "--config", room.here / "rclone.conf", "--retries", 1, "--low-level-retries", 1, "--timeout", "30s",
+        "rclone", "--config", "", "--retries", 1, "--low-level-retries", 1, "--timeout", "30s",
         *arguments, **options,
-        RCLONE_CONFIG_SITE_TYPE="ftp", RCLONE_CONFIG_SITE_HOST=server.host, RCLONE_CONFIG_SITE_PORT=str(server.port),
+        RCLONE_CONFIG_SITE_TYPE="ftp", RCLONE_CONFIG_SITE_HOST=host, RCLONE_CONFIG_SITE_PORT=str(server.port),
         RCLONE_CONFIG_SITE_USER="ann", RCLONE_CONFIG_SITE_PASS=secret,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from check import check, expect, noise, same
 
 def tnftp(room, *commands, mode="-p"):
     """Plays the commands in the room's directory. Its exit status says nothing, so checks look at the files."""
-    lines = [f"user ann ann-secret", "binary", f"cd {room.path}", *commands, "quit"]
+    lines = ["user ann ann-secret", "binary", f"cd {room.path}", *commands, "quit"]
     script = "".join(f"{line}\n" for line in lines)
     return room.run("tnftp", mode, "-n", "-i", "-v", room.server.host, room.server.port, stdin=script)
 

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long a query waits for Django to end its transaction.
-const BUSY: Duration = Duration::from_secs(5);
 /// A change so recent that another one may bear the same time stamp.
 const SETTLED: Duration = Duration::from_millis(20);
 
@@ -44,8 +42,12 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Runs a query on a connection to the file that has the name now.
-    pub(super) fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    /// Runs a query on a connection to the file that has the name now; waits so long while Django has it locked.
+    pub(super) fn with<T>(
+        &self,
+        patience: Duration,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let id = std::fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino()));
         let id = id.map_err(|_| cannot_open())?;
         let idle = {
@@ -57,6 +59,7 @@ impl DatabaseFile {
             Some((_, connection)) => connection,
             None => open(&self.path)?,
         };
+        connection.busy_timeout(patience)?;
         let result = query(&connection);
         // A connection that has met an error may be to a file that is broken or gone: it is not used again.
         if result.is_ok() {
@@ -82,9 +85,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     // Writable, though nothing is written: SQLite needs it to read a database in WAL mode or to roll back
     // what a crashed Django has left. Without the right to write it falls back to reading.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    Ok(connection)
+    Connection::open_with_flags(path, flags)
 }
 
 fn cannot_open() -> rusqlite::Error {

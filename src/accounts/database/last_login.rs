@@ -95,9 +95,11 @@ fn write(path: &Path, pending: &HashMap<i64, Timestamp>) -> rusqlite::Result<()>
         return Ok(());
     }
     let mut connection = file::open(path)?;
+    connection.busy_timeout(RETRY)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     {
-        let mut update = transaction.prepare("UPDATE django_ftpserver_ftpuseraccount SET last_login = ?2 WHERE id = ?1")?;
+        let mut update =
+            transaction.prepare("UPDATE django_ftpserver_ftpuseraccount SET last_login = ?2 WHERE id = ?1")?;
         for (account, time) in pending {
             // As Django writes an aware datetime: UTC, microseconds unless they are zero.
             let format = if time.subsec_nanosecond() < 1000 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };

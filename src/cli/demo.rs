@@ -1,0 +1,82 @@
+//! `django-ftpd demo`: a server to try, with a database, a user and a home that vanish when it stops.
+
+use super::{Failure, logging, serve};
+use crate::accounts::schema::{self, NewUser};
+use crate::config::{Config, HostPort};
+use std::fs::DirBuilder;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// A hash that takes no time: everybody knows this password.
+const ITERATIONS: u32 = 1000;
+
+pub(super) fn defaults() -> Config {
+    Config { address: HostPort { host: "127.0.0.1".into(), port: 2121 }, ..Config::default() }
+}
+
+pub(super) fn run(mut config: Config) -> Result<(), Failure> {
+    logging::start();
+    if config.database.is_some() {
+        return Err(Failure::Configuration("demo has its own database; use serve for yours".to_string()));
+    }
+    let place = Place::new().map_err(|error| Failure::Runtime(format!("no place for the demo: {error}")))?;
+    config.database = Some(place.database());
+    let server = serve::prepare(config)?;
+    let address = server.address();
+    let host = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+    };
+    let url = std::net::SocketAddr::new(host, address.port());
+    println!(
+        "An FTP server to try is at {address}: user demo, password demo. Paste this:\n\n  \
+         curl ftp://demo:demo@{url}/hello.txt\n\n\
+         Its files are in {}, and are removed when it stops (Ctrl-C).",
+        place.home().display()
+    );
+    if !address.ip().is_loopback() {
+        log::warn!("everybody who reaches {address} can log in: the password is known");
+    }
+    serve::serve(server)
+}
+
+/// A fresh directory that nobody else can enter; removed when dropped.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> io::Result<Place> {
+        let name = format!("django-ftpd-demo-{}", std::process::id());
+        let place = Place(std::env::temp_dir().join(name));
+        DirBuilder::new().mode(0o700).create(&place.0)?;
+        std::fs::create_dir_all(place.home().join("pictures"))?;
+        std::fs::write(place.home().join("hello.txt"), "Hello from django-ftpd. It works.\n")?;
+        std::fs::write(place.home().join("pictures/README.txt"), "Upload something here.\n")?;
+        let home = path_text(&place.home())?;
+        let user = NewUser { username: "demo", password: b"demo", iterations: ITERATIONS, home: &home };
+        schema::create(&place.database(), &user)?;
+        Ok(place)
+    }
+
+    fn home(&self) -> PathBuf {
+        self.0.join("home")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join("db.sqlite3")
+    }
+}
+
+fn path_text(path: &Path) -> io::Result<String> {
+    path.to_str().map(str::to_string).ok_or_else(|| io::Error::other("the temporary directory's name is not UTF-8"))
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            log::warn!("{} can't be removed: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line: finds the command, runs it, and tells people in one line what went wrong.
+
+mod demo;
+mod logging;
+mod serve;
+
+use crate::config::{Config, HostPort, Loaded, Problem, help};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+An FTP server that logs people in with the accounts of a Django site.
+
+Usage: django-ftpd COMMAND [OPTIONS]
+
+  serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
+  demo [OPTIONS] [HOST:PORT]    try it: with a database, a user and a home of its own
+                                (default 127.0.0.1:2121)
+
+`django-ftpd COMMAND --help` lists the options of a command.
+";
+
+/// Why a command failed.
+#[derive(Debug)]
+enum Failure {
+    /// What was asked for can't be: exit status 2.
+    Configuration(String),
+    /// It was tried and failed: exit status 1.
+    Runtime(String),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        Failure::Configuration(problem.to_string())
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = args.nth(1);
+    let result = match command.as_ref().and_then(|command| command.to_str()) {
+        Some("serve") => with_config(args, "serve", Config::default(), serve::run),
+        Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
+        Some("--help" | "-h" | "help") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some("--version" | "-V") => {
+            print_version();
+            Ok(())
+        }
+        _ => {
+            let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
+            Err(Failure::Configuration(format!("{given}; there are serve and demo, see django-ftpd --help")))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(text)) => fail(&text, 2),
+        Err(Failure::Runtime(text)) => fail(&text, 1),
+    }
+}
+
+fn fail(text: &str, status: u8) -> ExitCode {
+    eprintln!("django-ftpd: {text}");
+    ExitCode::from(status)
+}
+
+fn print_version() {
+    println!("django-ftpd {}", env!("CARGO_PKG_VERSION"));
+}
+
+/// Reads the options of `serve`, as `demo` has them too, and runs the command with them.
+fn with_config(
+    args: impl Iterator<Item = OsString>,
+    command: &str,
+    defaults: Config,
+    run: fn(Config) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let address: HostPort = defaults.address.clone();
+    match defaults.overlaid(args, std::env::vars_os())? {
+        Loaded::Help => print!("{}", help::help_text(command, &address)),
+        Loaded::Version => print_version(),
+        Loaded::Run(config) => return run(*config),
+    }
+    Ok(())
+}

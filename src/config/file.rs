@@ -1,0 +1,173 @@
+//! The file of options: TOML, one key for each option, no sections. Every problem names the file,
+//! and the line if there is one; the values are not looked at here.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::str;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::options::OPTIONS;
+use super::suggest::{nearest, no_such_option};
+use super::{Problem, Setting};
+
+/// The options that the file at `path` sets.
+pub(super) fn read(path: &Path) -> Result<Vec<Setting>, Problem> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
+    parse(&name, &bytes)
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file".into(),
+        ErrorKind::IsADirectory => "is a directory, not a file".into(),
+        ErrorKind::PermissionDenied => "this user may not read it".into(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<Vec<Setting>, Problem> {
+    // "name:line" of a position in the file.
+    let at = |position: usize| {
+        let newlines = bytes.iter().take(position).filter(|byte| **byte == b'\n').count();
+        format!("{name}:{}", newlines + 1)
+    };
+    let text = str::from_utf8(bytes)
+        .map_err(|error| Problem::new(format!("{}: is not UTF-8 text", at(error.valid_up_to()))))?;
+    let table = DeTable::parse(text).map_err(|error| {
+        let position = error.span().map_or(bytes.len(), |span| span.start);
+        Problem::new(format!("{}: {}", at(position), in_plain_words(error.message())))
+    })?;
+
+    let mut entries: Vec<_> = table.into_inner().into_iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.iter().map(|(key, value)| setting(&at(key.span().start), key, value)).collect()
+}
+
+/// "unexpected leading zero, expected nothing" ends at the comma; "…, expected `=`" helps.
+fn in_plain_words(message: &str) -> &str {
+    match message.split_once(", expected ") {
+        Some((what, expected)) if !expected.contains('`') => what,
+        _ => message,
+    }
+}
+
+fn setting(at: &str, key: &Spanned<DeString>, value: &Spanned<DeValue>) -> Result<Setting, Problem> {
+    let key = key.get_ref();
+    let origin = format!("{at}: {key}");
+    let value =
+        plain(value.get_ref()).map_err(|what| Problem::new(format!("{origin}: is {what}, which no option takes")))?;
+    match OPTIONS.iter().find(|option| option.name == key) {
+        Some(option) if option.is_for_file() => Ok(Setting { origin, option, value: value.into() }),
+        Some(_) => Err(Problem::new(format!("{origin}: a file cannot name another file"))),
+        None => Err(no_such_option(&origin, nearest(key).map(|option| option.name.into()))),
+    }
+}
+
+/// The text of a value as it would stand on the command line, or what it is instead.
+fn plain(value: &DeValue) -> Result<String, &'static str> {
+    match value {
+        DeValue::Array(items) => {
+            let items: Result<Vec<String>, _> = items.iter().map(|item| scalar(item.get_ref())).collect();
+            Ok(items?.join(","))
+        }
+        value => scalar(value),
+    }
+}
+
+fn scalar(value: &DeValue) -> Result<String, &'static str> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => Ok(number.to_string()),
+        DeValue::Float(number) => Ok(number.to_string()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Datetime(_) => Err("a date or time"),
+        DeValue::Array(_) => Err("a list of lists"),
+        DeValue::Table(_) => Err("a section or table"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: impl AsRef<[u8]>, why: &str) {
+        match parse("x.conf", text.as_ref()) {
+            Ok(_) => panic!("accepted"),
+            Err(problem) => assert_eq!(problem.to_string(), why),
+        }
+    }
+
+    #[test]
+    fn every_plain_type_becomes_text() {
+        let text = "\
+            timeout = 0.5\n\
+            max_cons = 1_000\n\
+            umask = 0o27\n\
+            sendfile = false\n\
+            passive_ports = [12345, '30000-30100']\n\
+            \"database\" = \"\"\"/srv/db\"\"\"\n";
+        let settings = parse("x.conf", text.as_bytes()).unwrap();
+        let values: Vec<_> = settings.iter().map(|s| (s.origin.as_str(), s.value.to_str().unwrap())).collect();
+        assert_eq!(
+            values,
+            [
+                ("x.conf:1: timeout", "0.5"),
+                ("x.conf:2: max_cons", "1000"),
+                ("x.conf:3: umask", "0o27"),
+                ("x.conf:4: sendfile", "false"),
+                ("x.conf:5: passive_ports", "12345,30000-30100"),
+                ("x.conf:6: database", "/srv/db"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_comments_and_windows_line_ends_are_harmless() {
+        let settings = parse("x.conf", b"\xef\xbb\xbf# c\r\n\r\ntimeout = 5 # c\r\n").unwrap();
+        assert_eq!(settings.len(), 1);
+        assert_eq!(settings[0].origin, "x.conf:3: timeout");
+    }
+
+    #[test]
+    fn unknown_keys() {
+        refused("\n\npasive_ports = 1", "x.conf:3: pasive_ports: no such option; did you mean passive_ports?");
+        refused("passive-ports = 1", "x.conf:1: passive-ports: no such option; did you mean passive_ports?");
+        refused("certfile = 'x'\nanother = 1", "x.conf:1: certfile: no such option");
+        refused("\"a\\nb\" = 1", "x.conf:1: a\\nb: no such option");
+        refused("config = 'y.conf'", "x.conf:1: config: a file cannot name another file");
+    }
+
+    #[test]
+    fn unsuitable_types() {
+        refused("#\n[server]\ntimeout = 5", "x.conf:2: server: is a section or table, which no option takes");
+        refused("timeout = { a = 1 }", "x.conf:1: timeout: is a section or table, which no option takes");
+        refused("timeout.a = 1", "x.conf:1: timeout: is a section or table, which no option takes");
+        refused("[[timeout]]", "x.conf:1: timeout: is a section or table, which no option takes");
+        refused("timeout = 2026-01-01", "x.conf:1: timeout: is a date or time, which no option takes");
+        refused("passive_ports = [[1]]", "x.conf:1: passive_ports: is a list of lists, which no option takes");
+    }
+
+    #[test]
+    fn text_that_is_no_toml() {
+        refused("\ntimeout 5", "x.conf:2: key with no value, expected `=`");
+        refused("\ntimeout =\nhome = 'x'", "x.conf:2: string values must be quoted");
+        refused("home = /srv", "x.conf:1: string values must be quoted");
+        refused("banner = 'x", "x.conf:1: invalid literal string, expected `'`");
+        refused("umask = 022", "x.conf:1: unexpected leading zero");
+        refused("timeout = 1\ntimeout = 2", "x.conf:2: duplicate key");
+        refused(b"# caf\xc3\xa9\nbanner = 'caf\xe9'", "x.conf:2: is not UTF-8 text");
+    }
+
+    #[test]
+    fn files_that_cannot_be_read() {
+        let problem = |path: &str| read(Path::new(path)).err().unwrap().to_string();
+        assert_eq!(problem("/nowhere/x.conf"), "/nowhere/x.conf: no such file");
+        assert_eq!(problem("/"), "/: is a directory, not a file");
+        assert_eq!(reason(&ErrorKind::PermissionDenied.into()), "this user may not read it");
+    }
+}

@@ -1,0 +1,177 @@
+//! The table of options as people read it: `--help`, the README's table and the example file.
+
+use toml::de::DeValue;
+
+use super::HostPort;
+use super::options::Initial::{Is, Unset};
+use super::options::{OPTIONS, Opt};
+
+const WIDTH: usize = 80;
+
+/// The help of a command that listens on `address` unless told otherwise.
+pub fn help_text(command: &str, address: &HostPort) -> String {
+    let mut text = format!("Usage: django-ftpd {command} [OPTIONS] [HOST:PORT]\n");
+    for group in groups() {
+        text += &format!("\n{}:\n", heading(group));
+        for option in group {
+            let default = match option.is_positional() {
+                true => address.to_string(),
+                false => initial(option).into(),
+            };
+            text += &format!("  {} [default: {default}]\n", synopsis(option));
+            text += &wrapped(option.doc, "      ");
+        }
+    }
+    text += "
+Other:
+  -h, --help
+      Show this help.
+  -V, --version
+      Show the version.
+
+Every option is also an environment variable (FTPSERVER_MAX_CONS=100) and a line
+of the file that --config names (max_cons = 100). What the command line says
+beats the environment, and the environment beats the file.
+";
+    text
+}
+
+/// The README's table of options.
+pub fn markdown_table() -> String {
+    let mut text = String::from("| option | default | what it does |\n|---|---|---|\n");
+    for option in OPTIONS {
+        let cells = [format!("`{}`", synopsis(option)), format!("`{}`", initial(option)), option.doc.into()];
+        text += &format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+    }
+    text
+}
+
+/// The example of a file of options: everything is there, and everything is commented out.
+pub fn example_file() -> String {
+    let mut text = wrapped(
+        "Options of django-ftpd, which reads this file when --config or FTPSERVER_CONFIG names it. \
+         What stands here, commented out, are the defaults, or examples where it says so. Flags \
+         and environment variables beat this file.",
+        "# ",
+    );
+    for group in groups() {
+        text += &format!("\n# --- {} ---\n", heading(group));
+        for option in group.iter().filter(|option| option.is_for_file()) {
+            let (note, value) = match option.default {
+                Is(value) => (String::new(), value),
+                Unset(means, example) => (format!("# Default: {means}. Example:\n"), example),
+            };
+            text += "\n";
+            text += &wrapped(option.doc, "# ");
+            text += &format!("{note}#{} = {}\n", option.name, toml(value));
+        }
+    }
+    text
+}
+
+fn groups() -> impl Iterator<Item = &'static [Opt]> {
+    OPTIONS.chunk_by(|a, b| a.group == b.group)
+}
+
+fn heading(group: &[Opt]) -> &'static str {
+    group.first().map_or("", |option| option.group)
+}
+
+fn synopsis(option: &Opt) -> String {
+    let flag = option.flag();
+    match (option.negated_flag(), option.placeholder()) {
+        (Some(negated), _) => format!("{flag}, {negated}"),
+        (None, Some(placeholder)) if !option.is_positional() => format!("{flag} {placeholder}"),
+        _ => flag,
+    }
+}
+
+fn initial(option: &Opt) -> &'static str {
+    match option.default {
+        Is(text) | Unset(text, _) => text,
+    }
+}
+
+/// The value as TOML: numbers and booleans bare, everything else in quotes.
+fn toml(value: &str) -> String {
+    match DeValue::parse(value) {
+        Ok(_) => value.into(),
+        Err(_) => format!("{value:?}"),
+    }
+}
+
+/// Lines of at most `WIDTH` columns, each behind `indent`.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::from(indent);
+    for word in text.split(' ') {
+        if line.len() > indent.len() && line.len() + 1 + word.len() > WIDTH {
+            lines += &line;
+            lines += "\n";
+            line.truncate(indent.len());
+        }
+        if line.len() > indent.len() {
+            line += " ";
+        }
+        line += word;
+    }
+    lines + &line + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::OptionsFile;
+    use crate::config::{Config, Loaded};
+    use std::ffi::OsString;
+
+    fn load_file(name: &str, text: &str) -> Config {
+        let file = OptionsFile::new(name, text);
+        let args = ["--config", file.path()].map(OsString::from);
+        match Config::load(args.into_iter(), std::iter::empty()) {
+            Ok(Loaded::Run(config)) => Config { config: None, ..*config },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_help_has_every_option_within_80_columns() {
+        let help = help_text("demo", &"127.0.0.1:2121".parse().unwrap());
+        for option in OPTIONS {
+            assert!(help.contains(&format!("\n  {} [default: ", synopsis(option))), "{}", option.name);
+        }
+        assert!(help.lines().all(|line| line.len() <= WIDTH), "{help}");
+        assert!(help.starts_with("Usage: django-ftpd demo [OPTIONS] [HOST:PORT]\n"));
+        assert!(help.contains("\n  HOST:PORT [default: 127.0.0.1:2121]\n"));
+        assert!(help.contains("\n  --sendfile, --no-sendfile [default: true]\n"));
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_every_option() {
+        let table = markdown_table();
+        assert_eq!(table.lines().count(), OPTIONS.len() + 2);
+        assert!(table.lines().all(|row| row.replace("\\|", "").matches('|').count() == 4), "{table}");
+        assert!(table.contains("\n| `--timeout SECONDS` | `300` | Seconds a session may be idle (0 = no limit). |\n"));
+    }
+
+    #[test]
+    fn the_example_file_changes_nothing() {
+        assert_eq!(load_file("as-it-is", &example_file()), Config::default());
+    }
+
+    #[test]
+    fn the_example_file_says_the_defaults_and_has_every_option() {
+        // An option is "#name = value", other comments have a space after the "#".
+        let is_option = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+        let example = example_file();
+        let lines: Vec<_> = example.lines().filter(is_option).map(|line| &line[1..]).collect();
+        let in_file: Vec<_> = OPTIONS.iter().filter(|o| o.is_for_file()).collect();
+        let names: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(names, in_file.iter().map(|o| o.name).collect::<Vec<_>>());
+
+        let with_default = lines.iter().zip(in_file).filter(|(_, o)| matches!(o.default, Is(_)));
+        let defaults: Vec<_> = with_default.map(|(line, _)| *line).collect();
+        assert_eq!(load_file("defaults", &defaults.join("\n")), Config::default());
+        assert_ne!(load_file("examples", &lines.join("\n")), Config::default());
+    }
+}

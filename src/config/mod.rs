@@ -1,0 +1,312 @@
+//! What the administrator asked for, as one typed [`Config`].
+//!
+//! Flags beat environment beats file; `options.rs` is the one table all three share. Only the
+//! command line reads a `Config`: the rest of the house takes small structs of its own and never
+//! sees this module.
+
+mod file;
+pub mod help;
+pub mod options;
+mod sources;
+mod suggest;
+pub mod value;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use self::options::Opt;
+use self::sources::Flags;
+pub use self::value::{HostPort, PortSet};
+
+/// Every option of the server, parsed; [`options::OPTIONS`] explains them to administrators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen.
+    pub address: HostPort,
+    /// The file that was read; `None` = there was none.
+    pub config: Option<PathBuf>,
+    /// The site's SQLite database.
+    pub database: Option<PathBuf>,
+    /// Home template; `None` = beside the home of the user who runs the server.
+    pub home: Option<String>,
+    /// Idle time of a session; `None` = no limit, as for every other limit here.
+    pub timeout: Option<Duration>,
+    /// From connecting to a successful login.
+    pub login_timeout: Option<Duration>,
+    /// Text of the greeting: one line without control characters.
+    pub banner: String,
+    /// Sessions at once.
+    pub max_cons: Option<NonZeroUsize>,
+    /// Sessions at once from one address.
+    pub max_cons_per_ip: Option<NonZeroUsize>,
+    /// Sessions at once that have not logged in yet.
+    pub max_pending: Option<NonZeroUsize>,
+    /// Standstill of a data connection.
+    pub data_timeout: Option<Duration>,
+    /// Wait of a passive port for its client.
+    pub pasv_timeout: Option<Duration>,
+    /// Connecting to the client in active mode.
+    pub port_timeout: Option<Duration>,
+    /// Ports of passive data connections; `None` = whichever are free.
+    pub passive_ports: Option<PortSet>,
+    /// IPv4 address or DNS name that PASV announces; `None` = the one the client reached.
+    pub masquerade_address: Option<String>,
+    /// Data connections with another host than the client's.
+    pub permit_foreign_addresses: bool,
+    /// Active connections to ports below 1024.
+    pub permit_privileged_ports: bool,
+    /// Active connections leave from the listening port minus one.
+    pub connect_from_data_port: bool,
+    /// Downloads by sendfile(2).
+    pub sendfile: bool,
+    /// Delay of the answer to a failed login.
+    pub auth_failed_timeout: Duration,
+    /// Failed logins after which a session ends.
+    pub max_login_attempts: NonZeroUsize,
+    /// Failed logins within `ban_seconds` after which an address is refused; `None` = never.
+    pub ban_failures: Option<NonZeroUsize>,
+    /// The window of `ban_failures`, never zero.
+    pub ban_seconds: Duration,
+    /// Listings in local time instead of UTC.
+    pub local_times: bool,
+    /// Permission bits that new files and directories do not get, at most 0o777.
+    pub umask: u32,
+    /// An upload gets its name when it is whole.
+    pub atomic_uploads: bool,
+    /// An upload is on the disk before it is acknowledged.
+    pub sync_uploads: bool,
+    /// STOR and MKD create missing parent directories.
+    pub create_parents: bool,
+    /// The JSON lines file of events.
+    pub journal: Option<PathBuf>,
+    /// What running transfers get when the server stops.
+    pub stop_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Config {
+            address: HostPort { host: "127.0.0.1".into(), port: 21 },
+            config: None,
+            database: None,
+            home: None,
+            timeout: Some(seconds(300)),
+            login_timeout: Some(seconds(60)),
+            banner: "django-ftpd ready.".into(),
+            max_cons: NonZeroUsize::new(512),
+            max_cons_per_ip: None,
+            max_pending: NonZeroUsize::new(256),
+            data_timeout: Some(seconds(300)),
+            pasv_timeout: Some(seconds(30)),
+            port_timeout: Some(seconds(30)),
+            passive_ports: None,
+            masquerade_address: None,
+            permit_foreign_addresses: false,
+            permit_privileged_ports: false,
+            connect_from_data_port: false,
+            sendfile: true,
+            auth_failed_timeout: seconds(3),
+            max_login_attempts: NonZeroUsize::MIN.saturating_add(2),
+            ban_failures: NonZeroUsize::new(30),
+            ban_seconds: seconds(600),
+            local_times: false,
+            umask: 0o022,
+            atomic_uploads: true,
+            sync_uploads: false,
+            create_parents: false,
+            journal: None,
+            stop_timeout: seconds(8),
+        }
+    }
+}
+
+/// What the arguments after the subcommand ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// Print [`help::help_text`] and stop.
+    Help,
+    /// Print the version and stop.
+    Version,
+    /// Run with this.
+    Run(Box<Config>),
+}
+
+impl Config {
+    /// Reads `args` (those after the subcommand), `env` and the file that one of them names.
+    pub fn load(
+        args: impl Iterator<Item = OsString>,
+        env: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, Problem> {
+        Config::default().overlaid(args, env)
+    }
+
+    /// As [`Config::load`], for a command with defaults of its own.
+    pub fn overlaid(
+        self,
+        args: impl Iterator<Item = OsString>,
+        env: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, Problem> {
+        let flags = match sources::command_line(args)? {
+            Flags::Help => return Ok(Loaded::Help),
+            Flags::Version => return Ok(Loaded::Version),
+            Flags::Given(flags) => flags,
+        };
+        let mut outside = sources::environment(env)?;
+        outside.extend(flags);
+
+        // Whether there is a file is known only from what beats it.
+        let without_file = self.clone().with(&outside)?;
+        let config = match &without_file.config {
+            None => without_file,
+            Some(path) => self.with(&file::read(path)?)?.with(&outside)?,
+        };
+        Ok(Loaded::Run(Box::new(config)))
+    }
+
+    fn with(mut self, settings: &[Setting]) -> Result<Config, Problem> {
+        for Setting { origin, option, value } in settings {
+            option.set(&mut self, value).map_err(|why| Problem::new(format!("{origin}: {why}")))?;
+        }
+        Ok(self)
+    }
+}
+
+/// One option as somebody wrote it: `origin` says where, in words for [`Problem`].
+struct Setting {
+    origin: String,
+    option: &'static Opt,
+    value: OsString,
+}
+
+/// What is wrong with the configuration and where, in one line without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(String);
+
+impl Problem {
+    /// A problem in these words.
+    pub fn new(words: impl AsRef<str>) -> Problem {
+        let escaped = |c: char| match c.is_control() {
+            true => c.escape_default().to_string(),
+            false => c.to_string(),
+        };
+        Problem(words.as_ref().chars().map(escaped).collect())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of options that is gone when the test is over.
+    pub(super) struct OptionsFile(PathBuf);
+
+    impl OptionsFile {
+        pub(super) fn new(name: &str, text: &str) -> OptionsFile {
+            let path = std::env::temp_dir().join(format!("django-ftpd-{}-{name}.conf", std::process::id()));
+            std::fs::write(&path, text).unwrap();
+            OptionsFile(path)
+        }
+
+        pub(super) fn path(&self) -> &str {
+            self.0.to_str().unwrap()
+        }
+    }
+
+    impl Drop for OptionsFile {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn load(args: &[&str], env: &[(&str, &str)]) -> Result<Loaded, Problem> {
+        let env = env.iter().map(|(name, value)| (name.into(), value.into()));
+        Config::load(args.iter().map(OsString::from), env)
+    }
+
+    fn run(args: &[&str], env: &[(&str, &str)]) -> Config {
+        match load(args, env) {
+            Ok(Loaded::Run(config)) => *config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_said_is_the_defaults() {
+        assert_eq!(run(&[], &[("PATH", "/bin")]), Config::default());
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file() {
+        let file =
+            OptionsFile::new("precedence", "timeout = 1\nlogin_timeout = 1\ndata_timeout = 1\naddress = 'f:1'\n");
+        let env = [("FTPSERVER_LOGIN_TIMEOUT", "2"), ("FTPSERVER_DATA_TIMEOUT", "2"), ("FTPSERVER_ADDRESS", "e:2")];
+        let config = run(&["--config", file.path(), "--data-timeout=3", "g:3"], &env);
+
+        assert_eq!(config.timeout, Some(Duration::from_secs(1)));
+        assert_eq!(config.login_timeout, Some(Duration::from_secs(2)));
+        assert_eq!(config.data_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(config.address.to_string(), "g:3");
+        assert_eq!(config.config.as_ref(), Some(&file.0));
+    }
+
+    #[test]
+    fn the_environment_may_name_the_file_and_a_flag_another() {
+        let (one, two) = (OptionsFile::new("one", "umask = '027'"), OptionsFile::new("two", "umask = '077'"));
+        let env = [("FTPSERVER_CONFIG", one.path())];
+        assert_eq!(run(&[], &env).umask, 0o027);
+        assert_eq!(run(&["--config", two.path()], &env).umask, 0o077);
+    }
+
+    #[test]
+    fn a_command_may_have_defaults_of_its_own() {
+        let demo = Config { address: "127.0.0.1:2121".parse().unwrap(), ..Config::default() };
+        let loaded = demo.clone().overlaid(std::iter::empty(), std::iter::empty());
+        assert_eq!(loaded, Ok(Loaded::Run(Box::new(demo))));
+    }
+
+    #[test]
+    fn help_and_version_come_before_everything_else() {
+        let broken = [("FTPSERVER_TIMEOUT", "x")];
+        assert_eq!(load(&["--config", "/nowhere", "--help"], &broken), Ok(Loaded::Help));
+        assert_eq!(load(&["-h"], &broken), Ok(Loaded::Help));
+        assert_eq!(load(&["--version"], &broken), Ok(Loaded::Version));
+        assert_eq!(load(&["-V"], &broken), Ok(Loaded::Version));
+    }
+
+    #[test]
+    fn bad_values_name_the_place_where_they_stand() {
+        let file = OptionsFile::new("bad", "\npassive_ports = '30000-'\n");
+        let problem = |args: &[&str], env: &[(&str, &str)]| load(args, env).unwrap_err().to_string();
+
+        assert_eq!(problem(&["--max-cons", "many"], &[]), "--max-cons: \"many\" is not a whole number");
+        assert_eq!(problem(&[], &[("FTPSERVER_TIMEOUT", "x")]), "FTPSERVER_TIMEOUT: \"x\" is not a number of seconds");
+        assert_eq!(
+            problem(&["nowhere"], &[]),
+            "HOST:PORT: \"nowhere\" is not an address such as 127.0.0.1:2121 or [::1]:2121"
+        );
+        assert_eq!(
+            problem(&["--config", file.path()], &[]),
+            format!("{}:2: passive_ports: \"30000-\" is not a list of ports such as 12345,30000-30100", file.path())
+        );
+        assert_eq!(problem(&["--config", "/nowhere/x.conf"], &[]), "/nowhere/x.conf: no such file");
+        assert_eq!(problem(&[], &[("FTPSERVER_CONFIG", "")]), "FTPSERVER_CONFIG: \"\" is not the name of a file");
+    }
+
+    #[test]
+    fn a_problem_is_always_one_line() {
+        assert_eq!(Problem::new("a\nb\u{1b}[31m").to_string(), "a\\nb\\u{1b}[31m");
+    }
+}

@@ -1,0 +1,51 @@
+//! Which option somebody meant who wrote another name.
+
+use super::Problem;
+use super::options::{OPTIONS, Opt};
+
+/// The option whose name is at most two slips from `written`, however its words are joined.
+pub(super) fn nearest(written: &str) -> Option<&'static Opt> {
+    let name = written.to_lowercase().replace('-', "_");
+    let slips = |option: &&Opt| distance(option.name, &name);
+    OPTIONS.iter().filter(|option| slips(option) <= 2).min_by_key(slips)
+}
+
+/// The refusal of `written`, with the name that was meant, if one is near.
+pub(super) fn no_such_option(written: &str, meant: Option<String>) -> Problem {
+    let hint = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    Problem::new(format!("{written}: no such option{hint}"))
+}
+
+/// Levenshtein's: letters to insert, delete or replace.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.chars().enumerate() {
+            let replaced = row[j] + usize::from(x != y);
+            next.push(replaced.min(row[j + 1] + 1).min(next[j] + 1));
+        }
+        row = next;
+    }
+    row[b.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("passive_ports", "pasive_ports"), 1);
+    }
+
+    #[test]
+    fn the_closest_option_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(nearest("MAX-CONS").map(|o| o.name), Some("max_cons"));
+        assert_eq!(nearest("pasv_timout").map(|o| o.name), Some("pasv_timeout"));
+        assert!(nearest("certfile").is_none());
+    }
+}

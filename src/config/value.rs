@@ -1,0 +1,252 @@
+//! From the text of a value to its type. A refusal is the end of a sentence that begins with the
+//! option's name; the parsers do not know which option that is.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A host and a port to listen on or to connect to; an IPv6 host stands here without its brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// An IP address or a name.
+    pub host: String,
+    /// The port; 0 = any free one.
+    pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HostPort, String> {
+        let parse = || {
+            let (host, port) = text.rsplit_once(':')?;
+            let host = match host.strip_prefix('[') {
+                Some(rest) => rest.strip_suffix(']').filter(|host| is_ipv6(host))?,
+                None => Some(host).filter(|host| is_name(host))?,
+            };
+            Some(HostPort { host: host.into(), port: digits(port)? })
+        };
+        parse().ok_or_else(|| not(text, "an address such as 127.0.0.1:2121 or [::1]:2121"))
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Some ports, at least one, none of them 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSet(Vec<u16>);
+
+impl PortSet {
+    /// The ports, ascending, each once.
+    pub fn as_slice(&self) -> &[u16] {
+        &self.0
+    }
+}
+
+impl FromStr for PortSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PortSet, String> {
+        let parse = || {
+            let mut ports = BTreeSet::new();
+            for item in text.split(',').map(str::trim) {
+                let (first, last) = item.split_once('-').unwrap_or((item, item));
+                let range = digits::<u16>(first)?..=digits(last)?;
+                if range.is_empty() || range.contains(&0) {
+                    return None;
+                }
+                ports.extend(range);
+            }
+            Some(PortSet(ports.into_iter().collect()))
+        };
+        parse().ok_or_else(|| not(text, "a list of ports such as 12345,30000-30100"))
+    }
+}
+
+/// Seconds, also a fraction of them.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    const SHORTEST: f64 = 0.001;
+    const TEN_YEARS: f64 = 3650.0 * 86400.0;
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        Ok(n) if (SHORTEST..=TEN_YEARS).contains(&n) => Ok(Duration::from_secs_f64(n)),
+        Ok(_) => Err(not(text, &format!("0 or between {SHORTEST} and {TEN_YEARS} seconds"))),
+        Err(_) => Err(not(text, "a number of seconds")),
+    }
+}
+
+/// Seconds that end something; 0 = `None` = no limit.
+pub(super) fn time_limit(text: &str) -> Result<Option<Duration>, String> {
+    Ok(Some(seconds(text)?).filter(|limit| !limit.is_zero()))
+}
+
+/// Seconds in which something is counted, never none.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    time_limit(text)?.ok_or_else(|| not(text, "a number of seconds above 0"))
+}
+
+/// A number that must not be exceeded; 0 = `None` = no limit.
+pub(super) fn limit(text: &str) -> Result<Option<NonZeroUsize>, String> {
+    digits(text).map(NonZeroUsize::new).ok_or_else(|| not(text, "a whole number"))
+}
+
+/// A number above 0.
+pub(super) fn one_or_more(text: &str) -> Result<NonZeroUsize, String> {
+    limit(text)?.ok_or_else(|| not(text, "a whole number above 0"))
+}
+
+/// Permission bits in octal, with or without TOML's `0o`.
+pub(super) fn umask(text: &str) -> Result<u32, String> {
+    let octal = text.strip_prefix("0o").unwrap_or(text);
+    Some(octal)
+        .filter(|octal| !octal.starts_with('+'))
+        .and_then(|octal| u32::from_str_radix(octal, 8).ok())
+        .filter(|bits| *bits <= 0o777)
+        .ok_or_else(|| not(text, "an octal number such as 022, from 000 to 777"))
+}
+
+/// Yes or no, in the words that people use.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(not(text, "true or false")),
+    }
+}
+
+/// One line of text that can be sent or shown as it is.
+pub(super) fn line(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(char::is_control) {
+        true => Err(not(text, "one line of text")),
+        false => Ok(text.into()),
+    }
+}
+
+/// A name or an IPv4 address.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    match is_name(text) {
+        true => Ok(text.into()),
+        false => Err(not(text, "an IPv4 address or a DNS name")),
+    }
+}
+
+/// The name of a file, any bytes that can be one.
+pub(super) fn file(name: &OsStr) -> Result<PathBuf, String> {
+    match name.is_empty() || name.as_encoded_bytes().contains(&0) {
+        true => Err(not(&name.to_string_lossy(), "the name of a file")),
+        false => Ok(name.into()),
+    }
+}
+
+/// The usual refusal.
+fn not(text: &str, what: &str) -> String {
+    format!("{text:?} is not {what}")
+}
+
+/// `FromStr` of integers without the plus sign it allows.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// An IPv6 address, also with the interface of a link-local one: `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    let (address, interface) = text.split_once('%').unwrap_or((text, "any"));
+    address.parse::<Ipv6Addr>().is_ok() && is_name(interface)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_may_be_fractions_and_zero_is_no_limit() {
+        assert_eq!(seconds("300"), Ok(Duration::from_secs(300)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(time_limit("0.1"), Ok(Some(Duration::from_millis(100))));
+        assert_eq!(time_limit("0"), Ok(None));
+        assert_eq!(time_limit("-0.0"), Ok(None));
+        assert_eq!(period("0"), Err("\"0\" is not a number of seconds above 0".into()));
+    }
+
+    #[test]
+    fn seconds_without_sense_are_refused() {
+        assert_eq!(seconds("5 min"), Err("\"5 min\" is not a number of seconds".into()));
+        assert_eq!(seconds(""), Err("\"\" is not a number of seconds".into()));
+        for text in ["-1", "nan", "inf", "-inf", "1e300", "315360001", "0.0000000001"] {
+            let why = format!("\"{text}\" is not 0 or between 0.001 and 315360000 seconds");
+            assert_eq!(seconds(text), Err(why));
+        }
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(limit("0"), Ok(None));
+        assert_eq!(limit("512"), Ok(NonZeroUsize::new(512)));
+        assert_eq!(one_or_more("0"), Err("\"0\" is not a whole number above 0".into()));
+        for text in ["", "-1", "+1", "1.5", "0x10", "many", "99999999999999999999999"] {
+            assert_eq!(limit(text), Err(format!("\"{text}\" is not a whole number")));
+        }
+    }
+
+    #[test]
+    fn umask_is_octal() {
+        assert_eq!(umask("022"), Ok(0o022));
+        assert_eq!(umask("0o27"), Ok(0o027));
+        assert_eq!(umask("0"), Ok(0));
+        for text in ["", "0o", "8", "1000", "-1", "+7", "rwx"] {
+            let why = format!("\"{text}\" is not an octal number such as 022, from 000 to 777");
+            assert_eq!(umask(text), Err(why));
+        }
+    }
+
+    #[test]
+    fn ports_are_sorted_and_unique() {
+        let ports: PortSet = "30000-30002, 12345,30001-30003".parse().unwrap();
+        assert_eq!(ports.as_slice(), [12345, 30000, 30001, 30002, 30003]);
+        assert_eq!("1-65535".parse::<PortSet>().unwrap().as_slice().len(), 65535);
+        for text in ["", ",", "1,", "30000-", "-5", "5-4", "0", "0-5", "65536", "1-2-3", "ftp", "+5"] {
+            let why = format!("\"{text}\" is not a list of ports such as 12345,30000-30100");
+            assert_eq!(text.parse::<PortSet>(), Err(why));
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_as_they_were_written() {
+        for text in ["127.0.0.1:21", "[::1]:2121", "localhost:0", "[fe80::1%eth0]:21", "a-b.example_c.org:65535"] {
+            assert_eq!(text.parse::<HostPort>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "21", ":21", "host", "host:", "host:65536", "host:+1", "::1:21", "[::1]", "[x]:1", "a b:1", "[::1%]:1"]
+        {
+            let why = format!("\"{text}\" is not an address such as 127.0.0.1:2121 or [::1]:2121");
+            assert_eq!(text.parse::<HostPort>(), Err(why));
+        }
+    }
+
+    #[test]
+    fn words_and_lines() {
+        assert_eq!(switch("Yes"), Ok(true));
+        assert_eq!(switch("off"), Ok(false));
+        assert_eq!(switch("2"), Err("\"2\" is not true or false".into()));
+        assert_eq!(line("two\r\nlines"), Err("\"two\\r\\nlines\" is not one line of text".into()));
+        assert_eq!(host("::1"), Err("\"::1\" is not an IPv4 address or a DNS name".into()));
+        assert_eq!(host("1.2.3.4"), Ok("1.2.3.4".into()));
+        assert_eq!(file(OsStr::new("")), Err("\"\" is not the name of a file".into()));
+    }
+}

@@ -1,0 +1,4 @@
+//! The process itself: signals and limits.
+
+pub mod limits;
+pub mod signals;

@@ -1,0 +1,291 @@
+//! The server: binds, accepts, gives each client a thread, and stops in order.
+
+mod registry;
+
+pub use registry::Caps;
+
+use crate::accounts::{Accounts, Verifier};
+use crate::events::{Audit, Event, Kind, Sink, Subject};
+use crate::net::bans::Bans;
+use crate::net::wait::{self, For};
+use crate::protocol::reply::Reply;
+use crate::session::{self, Services, Settings};
+use crate::storage::{Disk, Storage};
+use registry::{Registry, Seat};
+use rustix::event::EventfdFlags;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// FTP servers speak first: a client dropped from a full backlog would wait for seconds.
+const BACKLOG: i32 = 4096;
+/// A session waits most of its life; only the pages of its stack that it touches count.
+const STACK: usize = 256 << 10;
+/// After the grace time, how long sessions get to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// While connections can't be accepted, the time between attempts.
+const BREATH: Duration = Duration::from_millis(100);
+/// Complaints that a flood of connections would repeat come once in so long.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// A server that listens, and serves once [`run`](Server::run) is called.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    stopper: Stopper,
+    accounts: Option<Arc<dyn Accounts>>,
+    storage: Arc<dyn Storage>,
+    sinks: Vec<Box<dyn Sink>>,
+    settings: Settings,
+    caps: Caps,
+    bans: Bans,
+    grace: Duration,
+}
+
+/// Stops a server from another thread.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    wake: Arc<OwnedFd>,
+}
+
+impl Stopper {
+    /// No more clients; those who are there end, transfers within the grace time.
+    pub fn stop(&self) {
+        if let Err(errno) = rustix::io::write(&self.wake, &1u64.to_ne_bytes()) {
+            log::error!("the server can't be stopped: {errno}");
+        }
+    }
+}
+
+impl Server {
+    /// Listens on an address such as `0.0.0.0:21` or `[::]:21` (which takes IPv4 clients, too).
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
+        let mut result = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+        for address in address.to_socket_addrs()? {
+            result = listen(address);
+            if result.is_ok() {
+                break;
+            }
+        }
+        let listener = result?;
+        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
+        Ok(Server {
+            address: listener.local_addr()?,
+            listener,
+            stopper: Stopper { wake: Arc::new(wake) },
+            accounts: None,
+            storage: Arc::new(Disk::new()),
+            sinks: Vec::new(),
+            settings: Settings::default(),
+            caps: Caps::default(),
+            bans: Bans::new(0, Duration::ZERO),
+            grace: Duration::from_secs(8),
+        })
+    }
+
+    /// Who may log in. Without this, nobody.
+    pub fn accounts(mut self, accounts: impl Accounts + 'static) -> Server {
+        self.accounts = Some(Arc::new(accounts));
+        self
+    }
+
+    /// Where the files are; the disk, if not told otherwise.
+    pub fn storage(mut self, storage: impl Storage + 'static) -> Server {
+        self.storage = Arc::new(storage);
+        self
+    }
+
+    /// One more that is told every event.
+    pub fn sink(mut self, sink: impl Sink + 'static) -> Server {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// What sessions do where there is a choice.
+    pub fn settings(mut self, settings: Settings) -> Server {
+        self.settings = settings;
+        self
+    }
+
+    /// How many may be there at once.
+    pub fn caps(mut self, caps: Caps) -> Server {
+        self.caps = caps;
+        self
+    }
+
+    /// Refuses an address after so many failed logins within a period, for that period.
+    pub fn ban_after(mut self, failures: u32, period: Duration) -> Server {
+        self.bans = Bans::new(failures, period);
+        self
+    }
+
+    /// How long transfers may go on when the server stops.
+    pub fn grace(mut self, grace: Duration) -> Server {
+        self.grace = grace;
+        self
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stops it.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until stopped. All events are with their sinks when it returns.
+    pub fn run(self) -> io::Result<()> {
+        let accounts = self.accounts.unwrap_or_else(|| Arc::new(Nobody));
+        let (bus, audit) = Audit::start(self.sinks)?;
+        let services = Arc::new(Services {
+            settings: self.settings,
+            verifier: Verifier::start(accounts)?,
+            storage: self.storage,
+            bus: bus.clone(),
+            bans: self.bans,
+        });
+        let registry = Registry::new(self.caps);
+        bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(self.address)));
+        let reception = Reception {
+            listener: self.listener,
+            wake: &self.stopper.wake,
+            registry: registry.clone(),
+            services,
+            complaints: Complaints::default(),
+        };
+        let result = reception.serve();
+        registry.end_all(Instant::now() + self.grace);
+        registry.wait_until_empty(self.grace + GOODBYE);
+        bus.tell(Event::now(Kind::ServerStopped, None, Subject::Server(self.address)));
+        drop(bus);
+        let safe = audit.finish();
+        result.and(if safe { Ok(()) } else { Err(io::Error::other("events were lost")) })
+    }
+}
+
+/// The accept loop.
+struct Reception<'a> {
+    listener: TcpListener,
+    wake: &'a OwnedFd,
+    registry: Registry,
+    services: Arc<Services>,
+    complaints: Complaints,
+}
+
+impl Reception<'_> {
+    /// Until the stopper wakes it. Whatever happens to one connection, the next is accepted.
+    fn serve(mut self) -> io::Result<()> {
+        loop {
+            let ready = wait::either((self.listener.as_fd(), For::Reading), (self.wake.as_fd(), For::Reading), None)?;
+            if ready.second {
+                return Ok(());
+            }
+            match self.listener.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => {
+                    self.complaints.note(|| format!("connections can't be accepted: {error}"));
+                    if wait::one(self.wake.as_fd(), For::Reading, Some(Instant::now() + BREATH))? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let address = peer.ip().to_canonical();
+        if self.services.bans.is_banned(address) {
+            return self.refuse(&stream, address, "Too many failed logins; try again later.");
+        }
+        // The listener does not block, its children shall.
+        if let Err(error) = stream.set_nonblocking(false) {
+            return log::debug!("{peer}: {error}");
+        }
+        match self.registry.admit(stream, peer) {
+            Ok(seat) => self.start(seat),
+            Err((stream, why)) => self.refuse(&stream, address, why),
+        }
+    }
+
+    fn start(&mut self, seat: Seat) {
+        let services = self.services.clone();
+        let stream = seat.handle().try_clone_stream();
+        let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
+        if let Err(error) = thread.spawn(move || serve_client(&services, &seat)) {
+            self.complaints.note(|| format!("no thread for a session: {error}"));
+            if let Ok(stream) = stream {
+                say_421(&stream, "The server is overloaded; try again later.");
+            }
+        }
+    }
+
+    fn refuse(&mut self, stream: &TcpStream, address: IpAddr, why: &str) {
+        self.complaints.note(|| format!("refused {address}: {why}"));
+        say_421(stream, why);
+    }
+}
+
+fn serve_client(services: &Services, seat: &Seat) {
+    let handle = seat.handle();
+    if catch_unwind(AssertUnwindSafe(|| session::run(services, handle))).is_err() {
+        log::error!("session {} of {} panicked; please report this", handle.id(), handle.peer());
+        session::tell_of_panic(services, handle);
+    }
+}
+
+fn say_421(mut stream: &TcpStream, why: &str) {
+    // A fresh socket has room for a line; if the client has gone, nothing is to be done.
+    let _ = stream.write_all(Reply::new(421, why).as_bytes());
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Nobody may log in.
+struct Nobody;
+
+impl Accounts for Nobody {
+    fn attempt(&self, _: &crate::accounts::Attempt<'_>) -> Result<crate::accounts::Account, crate::accounts::Refusal> {
+        Err(crate::accounts::Refusal::Denied(crate::accounts::Denial::NoSuchAccount))
+    }
+}
+
+/// Warnings that come as often as an attacker likes, and are logged only so often.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+    suppressed: u64,
+}
+
+impl Complaints {
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.last.is_some_and(|last| last.elapsed() < COMPLAIN_EVERY) {
+            self.suppressed += 1;
+            return;
+        }
+        let more = std::mem::take(&mut self.suppressed);
+        let more = if more > 0 { format!(" (and {more} times the like before)") } else { String::new() };
+        log::warn!("{}{more}", text());
+        self.last = Some(Instant::now());
+    }
+}

@@ -1,0 +1,180 @@
+//! Who is on, and how many may be.
+
+use crate::session::{Ending, Handle};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A client that has been silent at the login for so long gives its place to the next.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many sessions may be there at once; None is no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Caps {
+    /// In all.
+    pub total: Option<usize>,
+    /// From one address.
+    pub per_address: Option<usize>,
+    /// That have not logged in yet.
+    pub pending: Option<usize>,
+}
+
+impl Default for Caps {
+    fn default() -> Caps {
+        Caps { total: Some(512), per_address: None, pending: Some(256) }
+    }
+}
+
+/// The sessions that run; a clone shares them.
+#[derive(Debug, Clone)]
+pub(super) struct Registry {
+    caps: Caps,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    sessions: Mutex<Sessions>,
+    left: Condvar,
+}
+
+#[derive(Debug)]
+struct Sessions {
+    next_id: u64,
+    running: BTreeMap<u64, Arc<Handle>>,
+}
+
+/// A place among the sessions; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    handle: Arc<Handle>,
+    shared: Arc<Shared>,
+}
+
+impl Registry {
+    pub(super) fn new(caps: Caps) -> Registry {
+        // Numbers that no earlier run has given, unless a million clients came in each second of it.
+        let next_id = Timestamp::now().as_second().unsigned_abs() * 1_000_000;
+        let sessions = Mutex::new(Sessions { next_id, running: BTreeMap::new() });
+        Registry { caps, shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
+    }
+
+    /// A place for a client, or why there is none.
+    pub(super) fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Result<Seat, (TcpStream, &'static str)> {
+        let mut sessions = self.shared.lock();
+        let running = &sessions.running;
+        if let Some(most) = self.caps.per_address {
+            let address = peer.ip().to_canonical();
+            let same = running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
+            if same.count() >= most {
+                return Err((stream, "Too many connections from the same IP address."));
+            }
+        }
+        let is_full = self.caps.total.is_some_and(|most| running.len() >= most);
+        let is_crowded = self.caps.pending.is_some_and(|most| {
+            running.len() >= most && running.values().filter(|handle| !handle.is_logged_in()).count() >= most
+        });
+        if (is_full || is_crowded) && !sessions.evict_one() {
+            return Err((stream, "Too many connections. Service temporarily unavailable."));
+        }
+        let id = sessions.next_id;
+        sessions.next_id += 1;
+        let handle = Arc::new(Handle::new(id, stream, peer));
+        sessions.running.insert(id, handle.clone());
+        Ok(Seat { handle, shared: self.shared.clone() })
+    }
+
+    /// Tells every session to end; transfers may run until then.
+    pub(super) fn end_all(&self, transfers_until: Instant) {
+        for handle in self.shared.lock().running.values() {
+            handle.end(Ending::Stop { transfers_until });
+        }
+    }
+
+    /// Waits until the last session has left, but not for ever.
+    pub(super) fn wait_until_empty(&self, limit: Duration) {
+        let sessions = self.shared.lock();
+        let waited = self.shared.left.wait_timeout_while(sessions, limit, |sessions| !sessions.running.is_empty());
+        let (sessions, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        if result.timed_out() {
+            log::warn!("{} sessions did not end in time", sessions.running.len());
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// Ends the oldest session that has been silent at the login for too long; false if there is none.
+    fn evict_one(&mut self) -> bool {
+        let silent = |handle: &&Arc<Handle>| !handle.is_logged_in() && !handle.is_ending();
+        match self.running.values().find(silent) {
+            Some(handle) if handle.began().elapsed() > PATIENCE => {
+                handle.end(Ending::Evicted);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Seat {
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared.lock().running.remove(&self.handle.id());
+        self.shared.left.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// A connection from one end of which nothing is wanted.
+    fn stream() -> (TcpStream, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.accept().unwrap()
+    }
+
+    fn admit(registry: &Registry) -> Result<Seat, &'static str> {
+        let (stream, peer) = stream();
+        registry.admit(stream, peer).map_err(|(_, why)| why)
+    }
+
+    #[test]
+    fn the_caps_hold_and_a_place_is_free_again() {
+        let registry = Registry::new(Caps { total: Some(2), per_address: None, pending: None });
+        let first = admit(&registry).unwrap();
+        let second = admit(&registry).unwrap();
+        assert_ne!(first.handle().id(), second.handle().id());
+        assert!(admit(&registry).unwrap_err().starts_with("Too many connections."));
+        drop(first);
+        assert!(admit(&registry).is_ok());
+        let registry = Registry::new(Caps { total: None, per_address: Some(1), pending: None });
+        let _only = admit(&registry).unwrap();
+        assert!(admit(&registry).unwrap_err().contains("same IP"));
+    }
+
+    #[test]
+    fn waiting_ends_with_the_last_session() {
+        let registry = Registry::new(Caps::default());
+        let seat = admit(&registry).unwrap();
+        let waiting = registry.clone();
+        let thread = std::thread::spawn(move || waiting.wait_until_empty(Duration::from_secs(60)));
+        drop(seat);
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,121 @@
+//! PASV, EPSV, PORT, EPRT, ABOR: where the next data connection will come from, or go to.
+
+use super::Talk;
+use crate::net::data::{BadTarget, check_target};
+use crate::net::passive::PassivePort;
+use crate::protocol::address::{Family, epsv_text, pasv_text};
+use crate::protocol::command::DataCommand;
+use crate::protocol::reply::Reply;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// The next data connection.
+pub(super) enum Door {
+    /// None was asked for.
+    Closed,
+    /// We listen, until then.
+    Passive(PassivePort, Option<Instant>),
+    /// We shall connect.
+    Active(SocketAddr),
+}
+
+impl Door {
+    /// When a port that nobody came to is closed.
+    pub(super) fn expiry(&self) -> Option<Instant> {
+        match self {
+            Door::Passive(_, expiry) => *expiry,
+            Door::Closed | Door::Active(_) => None,
+        }
+    }
+}
+
+impl Talk<'_> {
+    pub(super) fn prepare_data(&mut self, command: DataCommand) -> Reply {
+        let forbidden = |verb| Reply::new(501, format!("{verb} not allowed after EPSV ALL."));
+        match command {
+            DataCommand::Passive if self.modes.only_epsv => forbidden("PASV"),
+            DataCommand::Active(_) if self.modes.only_epsv => forbidden("PORT"),
+            DataCommand::ExtendedActive(_) if self.modes.only_epsv => forbidden("EPRT"),
+            DataCommand::Passive => self.passive(),
+            DataCommand::ExtendedPassive(family) => self.extended_passive(family),
+            DataCommand::OnlyExtendedPassive => {
+                self.modes.only_epsv = true;
+                Reply::new(200, "Other commands than EPSV are now disabled.")
+            }
+            DataCommand::Active(target) | DataCommand::ExtendedActive(target) => self.active(target),
+            DataCommand::Abort => match std::mem::replace(&mut self.door, Door::Closed) {
+                Door::Closed => Reply::new(225, "No transfer to abort."),
+                _ => Reply::new(225, "ABOR command successful; data channel closed."),
+            },
+        }
+    }
+
+    fn passive(&mut self) -> Reply {
+        let IpAddr::V4(local) = self.control.local().ip().to_canonical() else {
+            return Reply::new(425, "PASV is for IPv4 only; use EPSV.");
+        };
+        let masquerade = self.settings().masquerade.as_ref();
+        let address = masquerade.map_or(local, |masquerade| masquerade.announce(local, self.control.peer_ip()));
+        match self.listen() {
+            Ok(port) => Reply::new(227, pasv_text(address, port)),
+            Err(reply) => reply,
+        }
+    }
+
+    fn extended_passive(&mut self, family: Option<Family>) -> Reply {
+        let ours = Family::of(self.control.local().ip());
+        if family.is_some_and(|family| family != ours) {
+            return unsupported_family(ours);
+        }
+        match self.listen() {
+            Ok(port) => Reply::new(229, epsv_text(port)),
+            Err(reply) => reply,
+        }
+    }
+
+    fn listen(&mut self) -> Result<u16, Reply> {
+        self.door = Door::Closed; // the old port is free before a new one is taken
+        match self.settings().passive_ports.listen(self.control.local()) {
+            Ok(listening) => {
+                let port = listening.port();
+                let expiry = self.settings().pasv_timeout.map(|limit| Instant::now() + limit);
+                self.door = Door::Passive(listening, expiry);
+                Ok(port)
+            }
+            Err(error) => {
+                log::warn!("session {}: no passive port: {error}", self.tag.id);
+                Err(Reply::new(425, "No passive port is free; try again later."))
+            }
+        }
+    }
+
+    fn active(&mut self, target: SocketAddr) -> Reply {
+        self.door = Door::Closed;
+        let peer = self.control.peer();
+        let ours = Family::of(peer.ip());
+        if Family::of(target.ip()) != ours {
+            return unsupported_family(ours);
+        }
+        let settings = self.settings();
+        match check_target(target, peer, settings.permit_foreign_addresses, settings.permit_privileged_ports) {
+            Ok(target) => {
+                self.door = Door::Active(target);
+                Reply::new(200, "Active data connection is set.")
+            }
+            Err(why) => {
+                log::warn!("session {}: refused to connect to {target}", self.tag.id);
+                Reply::new(
+                    501,
+                    match why {
+                        BadTarget::Foreign => "Rejected data connection to foreign address.",
+                        BadTarget::Privileged => "Rejected data connection to a privileged port.",
+                    },
+                )
+            }
+        }
+    }
+}
+
+fn unsupported_family(ours: Family) -> Reply {
+    Reply::new(522, format!("Network protocol not supported (use {}).", ours.number()))
+}

@@ -1,0 +1,132 @@
+//! Questions and settings that touch no file: HELP, FEAT, STAT, TYPE and their like.
+
+use super::door::Door;
+use super::{Phase, Talk};
+use crate::protocol::command::{SessionCommand, TransferType};
+use crate::protocol::reply::Reply;
+use crate::protocol::shown::Shown;
+use crate::protocol::verb::{self, TABLE};
+use std::time::Duration;
+
+impl Talk<'_> {
+    pub(super) fn inform(&mut self, command: SessionCommand, phase: &Phase) -> Reply {
+        let ready = matches!(phase, Phase::Ready(_));
+        match command {
+            SessionCommand::Noop => noop(),
+            SessionCommand::Client => Reply::new(200, "Noted."),
+            SessionCommand::System => Reply::new(215, "UNIX Type: L8"),
+            SessionCommand::Features => self.features(),
+            SessionCommand::Status => self.status(&login_state(phase), None),
+            SessionCommand::Help(name) => help(name),
+            SessionCommand::SiteHelp(name) => site_help(name),
+            SessionCommand::Utf8 => Reply::new(200, "Always in UTF8 mode."),
+            SessionCommand::Facts(_) if !ready => Reply::new(530, "Log in with USER and PASS first."),
+            SessionCommand::Facts(set) => {
+                self.modes.facts = set;
+                Reply::new(200, format!("MLST OPTS {}", set.chosen()))
+            }
+            SessionCommand::Idle(seconds) => self.idle(seconds),
+            SessionCommand::Quota => Reply::new(202, "No quota."),
+            SessionCommand::Type(kind) => {
+                self.modes.kind = kind;
+                Reply::new(200, format!("Type set to: {}.", type_name(kind)))
+            }
+            SessionCommand::Structure => Reply::new(200, "File transfer structure set to: F."),
+            SessionCommand::Mode => Reply::new(200, "Transfer mode set to: S"),
+            SessionCommand::Allocate => Reply::new(200, "No storage allocation necessary."),
+            SessionCommand::Restart(_) if self.modes.kind == TransferType::Ascii => {
+                Reply::new(501, "Resuming transfers not allowed in ASCII mode.")
+            }
+            SessionCommand::Restart(offset) => {
+                self.modes.restart = offset;
+                Reply::new(350, format!("Restarting at position {offset}."))
+            }
+        }
+    }
+
+    fn features(&self) -> Reply {
+        let facts = format!("MLST {}", self.modes.facts.feature());
+        let features = ["AVBL", "CLNT", "EPRT", "EPSV", "MDTM", "MFMT", &facts, "REST STREAM", "SIZE", "TVFS", "UTF8"];
+        Reply::lines(211, "Features supported:", features, "End FEAT.")
+    }
+
+    /// STAT; `transfer` is what it tells of one that runs.
+    pub(super) fn status(&self, login: &str, transfer: Option<String>) -> Reply {
+        let local = self.control.local();
+        let data = match (&self.door, transfer) {
+            (_, Some(transfer)) => transfer,
+            (Door::Passive(..), None) => "Passive data channel waiting for connection.".to_string(),
+            (Door::Active(_), None) => "Active data channel not connected yet.".to_string(),
+            (Door::Closed, None) => "Data connection closed.".to_string(),
+        };
+        let lines = [
+            format!("Connected to: {}:{}", local.ip().to_canonical(), local.port()),
+            login.to_string(),
+            format!("TYPE: {}; STRUcture: File; MODE: Stream", type_name(self.modes.kind)),
+            data,
+        ];
+        Reply::lines(211, "FTP server status:", lines, "End of status.")
+    }
+
+    fn idle(&mut self, seconds: Option<u64>) -> Reply {
+        let limit = self.settings().timeout;
+        if let Some(seconds) = seconds {
+            let wanted = Duration::from_secs(seconds);
+            if limit.is_some_and(|limit| wanted > limit) || seconds > u64::from(u32::MAX) {
+                return Reply::new(501, "The idle timeout can't be longer than the server's.");
+            }
+            self.idle = Some(wanted);
+        }
+        match self.idle {
+            Some(idle) => Reply::new(200, format!("The idle timeout is {} seconds.", idle.as_secs_f64())),
+            None => Reply::new(200, "There is no idle timeout."),
+        }
+    }
+}
+
+pub(super) fn noop() -> Reply {
+    Reply::new(200, "I successfully did nothing.")
+}
+
+fn login_state(phase: &Phase) -> String {
+    match phase {
+        Phase::AwaitUser => "Waiting for username.".to_string(),
+        Phase::AwaitPassword(_) => "Waiting for password.".to_string(),
+        Phase::Ready(workspace) => format!("Logged in as: {}", workspace.account.username),
+    }
+}
+
+fn type_name(kind: TransferType) -> &'static str {
+    match kind {
+        TransferType::Ascii => "ASCII",
+        TransferType::Binary => "Binary",
+    }
+}
+
+fn help(name: Option<Vec<u8>>) -> Reply {
+    if let Some(name) = name {
+        return syntax(&name, "Unrecognized command.");
+    }
+    let names: Vec<&str> = TABLE.iter().map(|entry| entry.name).filter(|name| !name.starts_with("SITE ")).collect();
+    let row = |names: &[&str]| names.iter().map(|name| format!("{name:<7}")).collect::<String>().trim_end().to_string();
+    Reply::lines(214, "The following commands are recognized:", names.chunks(8).map(row), "Help command successful.")
+}
+
+fn site_help(name: Option<Vec<u8>>) -> Reply {
+    if let Some(name) = name {
+        let full = if name.to_ascii_uppercase().starts_with(b"SITE ") { name } else { [b"SITE ", &*name].concat() };
+        return syntax(&full, "Unrecognized SITE command.");
+    }
+    let names = TABLE.iter().filter_map(|entry| entry.name.strip_prefix("SITE "));
+    Reply::lines(214, "The following SITE commands are recognized:", names, "Help SITE command successful.")
+}
+
+fn syntax(name: &[u8], unknown: &str) -> Reply {
+    match verb::find(name) {
+        Some(entry) => Reply::new(214, format!("Syntax: {}", entry.help)),
+        None => {
+            log::debug!("HELP for {}", Shown(name));
+            Reply::new(501, unknown)
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! LIST, NLST, MLSD, and STAT of a path: entries go out as they are read.
+
+use super::transfer::{Cut, Wire};
+use super::workspace::Workspace;
+use super::{End, Talk, errors};
+use crate::protocol::facts;
+use crate::protocol::glob;
+use crate::protocol::listing::{write_line, write_name};
+use crate::protocol::path::{RawPath, VirtualPath};
+use crate::protocol::reply::{Reply, quoted};
+use crate::protocol::time::ListingClock;
+use crate::storage::{Detail, Entry, Error, Facts, Kind, Listing, Result as StorageResult};
+
+/// Text is sent when there is so much of it.
+const PIECE: usize = 32 << 10;
+/// `LIST -R` goes so deep, and lists so many entries.
+const MAX_DEPTH: usize = 32;
+const MAX_ENTRIES: usize = 100_000;
+
+/// Appends the next line; none when there is no more.
+type Lines<'a> = dyn FnMut(&mut Vec<u8>) -> Option<StorageResult<()>> + 'a;
+
+/// What a path stands for in LIST and NLST.
+enum Found {
+    Directory(Listing),
+    One(Box<Facts>),
+    /// No such name, but a pattern that some may match.
+    Matches(Listing, Vec<u8>),
+}
+
+/// LIST.
+pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath, recursive: bool) -> Result<Reply, End> {
+    let path = workspace.at(raw);
+    let found = match find(workspace, &path, Detail::ShowLinks) {
+        Ok(found) => found,
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    let clock = ListingClock::new(talk.settings().local_times);
+    if recursive && let Found::Directory(listing) = found {
+        let mut tree = Tree { workspace, clock, listing, at: path, depth: 0, ahead: Vec::new(), entries: 0 };
+        return send(talk, &mut |out| tree.next(out));
+    }
+    let mut entries = entries(found, &path);
+    send(talk, &mut |out| entries.next().map(|entry| entry.map(|entry| line(&entry, &clock, out))))
+}
+
+/// NLST: bare names; where a file or a pattern was asked for, as it was asked for.
+pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+    let path = workspace.at(raw);
+    let found = match find(workspace, &path, Detail::Names) {
+        Ok(found) => found,
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    let asked = raw.as_bytes();
+    let prefix = match &found {
+        Found::Directory(_) => &[],
+        Found::One(_) | Found::Matches(..) => {
+            let slash = asked.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
+            asked.get(..slash).unwrap_or_default()
+        }
+    };
+    let mut entries = entries(found, &path);
+    send(talk, &mut |out| {
+        entries.next().map(|entry| {
+            out.extend_from_slice(prefix);
+            write_name(&entry?.name, out);
+            Ok(())
+        })
+    })
+}
+
+/// MLSD.
+pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+    let path = workspace.at(raw);
+    let mut listing = match workspace.home.list(&path, Detail::Follow) {
+        Ok(listing) => listing,
+        Err(Error::NotADirectory) if workspace.home.facts(&path, Detail::Follow).is_ok() => {
+            return Ok(Reply::new(501, "Not a directory."));
+        }
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    let (set, permissions) = (talk.modes.facts, workspace.account.permissions);
+    send(talk, &mut |out| {
+        listing.next().map(|entry| {
+            let entry = entry?;
+            if let Some(found) = &entry.facts {
+                facts::write(found, set, permissions, out);
+                write_name(&entry.name, out);
+            }
+            Ok(())
+        })
+    })
+}
+
+/// STAT of a path: the lines of LIST on the control connection, each behind a blank.
+pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+    let path = workspace.at(raw);
+    if glob::is_pattern(path.name().unwrap_or_default()) {
+        return Ok(Reply::new(550, "Globbing not supported."));
+    }
+    let found = match find(workspace, &path, Detail::ShowLinks) {
+        Ok(found) => found,
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    let clock = ListingClock::new(talk.settings().local_times);
+    let first = [b"Status of ".as_slice(), &quoted(path.as_bytes()), b":"].concat();
+    let mut piece = Reply::begin(213, first);
+    let mut text = Vec::new();
+    for entry in entries(found, &path) {
+        let Ok(entry) = entry else { break };
+        text.clear();
+        line(&entry, &clock, &mut text);
+        piece.middle(text.trim_ascii_end());
+        if piece.as_bytes().len() > PIECE {
+            talk.control.send(&piece)?;
+            piece.clear();
+        }
+    }
+    talk.control.send(&piece)?;
+    Ok(Reply::new(213, "End of status."))
+}
+
+fn find(workspace: &Workspace, path: &VirtualPath, detail: Detail) -> StorageResult<Found> {
+    let home = &workspace.home;
+    let name = path.name().unwrap_or_default();
+    match home.facts(path, Detail::Follow) {
+        Ok(facts) if facts.kind == Kind::Directory => Ok(Found::Directory(home.list(path, detail)?)),
+        Err(Error::NotFound) if glob::is_pattern(name) => {
+            Ok(Found::Matches(home.list(&path.parent(), detail)?, name.to_vec()))
+        }
+        _ => Ok(Found::One(Box::new(home.facts(path, Detail::ShowLinks)?))),
+    }
+}
+
+fn entries(found: Found, path: &VirtualPath) -> Listing {
+    match found {
+        Found::Directory(listing) => listing,
+        Found::One(facts) => {
+            let name = path.name().unwrap_or_default().to_vec();
+            Box::new(std::iter::once(Ok(Entry { name, facts: Some(*facts) })))
+        }
+        Found::Matches(listing, pattern) => Box::new(listing.filter(move |entry| match entry {
+            Ok(entry) => glob::matches(&pattern, &entry.name),
+            Err(_) => true,
+        })),
+    }
+}
+
+fn line(entry: &Entry, clock: &ListingClock, out: &mut Vec<u8>) {
+    if let Some(facts) = &entry.facts {
+        write_line(facts, &entry.name, clock, out);
+    }
+}
+
+/// Sends lines over a data connection.
+fn send(talk: &mut Talk<'_>, lines: &mut Lines<'_>) -> Result<Reply, End> {
+    if let Some(reply) = talk.no_door() {
+        return Ok(reply);
+    }
+    let mut wire = Wire::new(talk);
+    let result = wire.open(&super::transfer::opening()).and_then(|data| {
+        let mut text = Vec::with_capacity(4 << 10);
+        while let Some(more) = lines(&mut text) {
+            more?;
+            if text.len() >= PIECE {
+                wire.send_all(&data, &text)?;
+                text.clear();
+            }
+        }
+        wire.send_all(&data, &text)?;
+        data.finish().map_err(Cut::Reset)
+    });
+    wire.reply(result)
+}
+
+/// `LIST -R`: one directory after the other, without recursion and without end to neither.
+struct Tree<'a> {
+    workspace: &'a Workspace,
+    clock: ListingClock,
+    listing: Listing,
+    at: VirtualPath,
+    depth: usize,
+    ahead: Vec<(VirtualPath, usize)>,
+    entries: usize,
+}
+
+impl Tree<'_> {
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<StorageResult<()>> {
+        match self.listing.next() {
+            Some(Err(error)) => return Some(Err(error)),
+            Some(Ok(entry)) if self.entries < MAX_ENTRIES => {
+                self.entries += 1;
+                let is_directory = |facts: &Facts| facts.kind == Kind::Directory && facts.link_target.is_none();
+                if self.depth < MAX_DEPTH && entry.facts.as_ref().is_some_and(is_directory) {
+                    self.ahead.push((self.at.join(&entry.name), self.depth + 1));
+                }
+                line(&entry, &self.clock, out);
+                return Some(Ok(()));
+            }
+            _ => {}
+        }
+        let (path, depth) = self.ahead.pop().filter(|_| self.entries < MAX_ENTRIES)?;
+        // One that has gone, or may not be read, is passed over.
+        self.listing = match self.workspace.home.list(&path, Detail::ShowLinks) {
+            Ok(listing) => listing,
+            Err(_) => Box::new(std::iter::empty()),
+        };
+        out.extend_from_slice(b"\r\n");
+        write_name(&[path.as_bytes(), b":"].concat(), out);
+        (self.at, self.depth) = (path, depth);
+        Some(Ok(()))
+    }
+}

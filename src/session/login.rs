@@ -1,0 +1,108 @@
+//! USER, PASS, REIN, QUIT: who it is, and that nobody can find out who it could be.
+
+use super::door::Door;
+use super::workspace::Workspace;
+use super::{End, Modes, Phase, Session};
+use crate::accounts::{Denial, Known, Refusal};
+use crate::events::{Kind, Subject};
+use crate::protocol::command::Login;
+use crate::protocol::reply::Reply;
+use crate::protocol::shown::Shown;
+use std::time::Instant;
+
+impl Session<'_> {
+    pub(super) fn login(&mut self, command: Login) -> Result<Reply, End> {
+        match command {
+            Login::User(name) => Ok(self.user(name)),
+            Login::Pass(password) => self.password(password),
+            Login::Reinitialize => {
+                self.log_out();
+                Ok(Reply::new(230, "Ready for new user."))
+            }
+            Login::Quit => {
+                let text = if matches!(self.phase, Phase::Ready(_)) { "good bye." } else { "Goodbye." };
+                self.log_out();
+                self.talk.quitting = true;
+                Ok(Reply::new(221, text))
+            }
+        }
+    }
+
+    /// Always 331, whoever it is (RFC 2577).
+    fn user(&mut self, name: Vec<u8>) -> Reply {
+        let text = match self.phase {
+            Phase::Ready(_) => "Previous account information was flushed, send password.",
+            _ => "Username ok, send password.",
+        };
+        self.log_out();
+        self.talk.tag.username = Some(name.clone().into());
+        self.phase = Phase::AwaitPassword(name);
+        Reply::new(331, text)
+    }
+
+    fn password(&mut self, password: Vec<u8>) -> Result<Reply, End> {
+        let name = match &mut self.phase {
+            Phase::AwaitUser => return Ok(Reply::new(503, "Login with USER first.")),
+            Phase::Ready(_) => return Ok(Reply::new(503, "User already authenticated.")),
+            Phase::AwaitPassword(name) => std::mem::take(name),
+        };
+        self.phase = Phase::AwaitUser;
+        // What is not UTF-8 is nobody's name, like an empty one; it costs the same time.
+        let username = String::from_utf8(name).unwrap_or_default();
+        match self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip()) {
+            Ok(known) => Ok(self.welcome(known)),
+            Err(Refusal::Denied(denial)) => self.deny(&denial),
+            Err(Refusal::Unavailable(why)) => {
+                log::error!("session {}: nobody can log in: {why}", self.talk.tag.id);
+                self.talk.tell(Kind::LoginFailed, Subject::Reason(why));
+                Err(End::AccountsUnavailable)
+            }
+        }
+    }
+
+    fn welcome(&mut self, known: Known) -> Reply {
+        let services = self.talk.services;
+        self.failed_logins = 0;
+        self.talk.handle.set_logged_in(true);
+        self.phase = Phase::Ready(Box::new(Workspace::new(known, &*services.storage, services.settings.umask)));
+        self.talk.tell(Kind::Login, Subject::Session);
+        Reply::new(230, "welcome.")
+    }
+
+    /// The same reply after the same time, whatever the reason.
+    fn deny(&mut self, denial: &Denial) -> Result<Reply, End> {
+        let services = self.talk.services;
+        let until = Instant::now() + services.settings.auth_failed_timeout;
+        self.failed_logins += 1;
+        if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
+            let name = self.talk.tag.username.as_deref().unwrap_or_default();
+            log::error!("{} can't log in: {denial}", Shown(name));
+        }
+        self.talk.tell(Kind::LoginFailed, Subject::Reason(denial.to_string()));
+        let address = self.talk.control.peer_ip();
+        if services.bans.note_failure(address) {
+            log::warn!("{address} is banned for a while: too many failed logins");
+        }
+        if self.talk.control.watch_for_hang_up(until)? {
+            return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
+        }
+        if self.failed_logins >= services.settings.max_login_attempts {
+            self.talk.say(&Reply::new(530, "Authentication failed. Disconnecting."))?;
+            return Err(End::TooManyFailures);
+        }
+        Ok(Reply::new(530, "Authentication failed."))
+    }
+
+    /// Back to where a session begins.
+    fn log_out(&mut self) {
+        if matches!(self.phase, Phase::Ready(_)) {
+            self.talk.tell(Kind::Logout, Subject::Session);
+            self.login_until = self.talk.settings().login_timeout.map(|limit| Instant::now() + limit);
+        }
+        self.phase = Phase::AwaitUser;
+        self.talk.handle.set_logged_in(false);
+        self.talk.door = Door::Closed;
+        self.talk.modes = Modes::default();
+        self.talk.idle = self.talk.settings().timeout;
+    }
+}

@@ -1,0 +1,359 @@
+//! One control connection, from greeting to end: a state machine of types. A command that needs a home gets one
+//! only from [`Phase::Ready`], so nothing of the kind can happen before login.
+
+mod door;
+mod errors;
+mod files;
+mod handle;
+mod info;
+mod listing;
+mod login;
+mod transfer;
+mod upload;
+mod workspace;
+
+pub use handle::{Ending, Handle};
+
+use crate::accounts::{Refusal, Verifier};
+use crate::events::{Bus, Event, Kind, SessionTag, Subject};
+use crate::net::bans::Bans;
+use crate::net::control::{Control, Heard};
+use crate::net::masquerade::Masquerade;
+use crate::net::passive::PassivePorts;
+use crate::protocol::command::{Command, Request, TransferType};
+use crate::protocol::facts::FactSet;
+use crate::protocol::line::Line;
+use crate::protocol::reply::Reply;
+use crate::protocol::shown::Shown;
+use crate::protocol::verb;
+use crate::storage::Storage;
+use door::Door;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use workspace::Workspace;
+
+/// What sessions do where there is a choice. Timeouts that are None never come.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named and explained as the options of the command line")]
+pub struct Settings {
+    pub banner: String,
+    pub timeout: Option<Duration>,
+    pub login_timeout: Option<Duration>,
+    pub data_timeout: Option<Duration>,
+    pub pasv_timeout: Option<Duration>,
+    pub port_timeout: Option<Duration>,
+    pub auth_failed_timeout: Duration,
+    pub max_login_attempts: usize,
+    pub passive_ports: PassivePorts,
+    pub masquerade: Option<Masquerade>,
+    pub permit_foreign_addresses: bool,
+    pub permit_privileged_ports: bool,
+    pub connect_from_data_port: bool,
+    pub sendfile: bool,
+    pub local_times: bool,
+    pub umask: u32,
+    pub atomic_uploads: bool,
+    pub create_parents: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        Settings {
+            banner: "django-ftpd ready.".to_string(),
+            timeout: seconds(300),
+            login_timeout: seconds(60),
+            data_timeout: seconds(300),
+            pasv_timeout: seconds(30),
+            port_timeout: seconds(30),
+            auth_failed_timeout: Duration::from_secs(3),
+            max_login_attempts: 3,
+            passive_ports: PassivePorts::any(),
+            masquerade: None,
+            permit_foreign_addresses: false,
+            permit_privileged_ports: false,
+            connect_from_data_port: false,
+            sendfile: true,
+            local_times: false,
+            umask: 0o022,
+            atomic_uploads: true,
+            create_parents: false,
+        }
+    }
+}
+
+/// What all sessions of a server share.
+pub struct Services {
+    /// See [`Settings`].
+    pub settings: Settings,
+    /// Who may log in.
+    pub verifier: Verifier,
+    /// Where the files are.
+    pub storage: Arc<dyn Storage>,
+    /// Where events go.
+    pub bus: Bus,
+    /// Who has failed too often.
+    pub bans: Bans,
+}
+
+/// Who the client is, as far as we know.
+enum Phase {
+    AwaitUser,
+    AwaitPassword(Vec<u8>),
+    Ready(Box<Workspace>),
+}
+
+/// A session: the conversation, and what it has come to.
+struct Session<'a> {
+    talk: Talk<'a>,
+    phase: Phase,
+    failed_logins: usize,
+    login_until: Option<Instant>,
+}
+
+/// The conversation with one client, whoever that is.
+struct Talk<'a> {
+    services: &'a Services,
+    handle: &'a Handle,
+    control: Control,
+    tag: SessionTag,
+    door: Door,
+    modes: Modes,
+    idle: Option<Duration>,
+    /// QUIT came during a transfer.
+    quitting: bool,
+}
+
+/// What REIN resets.
+struct Modes {
+    kind: TransferType,
+    restart: u64,
+    facts: FactSet,
+    only_epsv: bool,
+}
+
+impl Default for Modes {
+    fn default() -> Modes {
+        Modes { kind: TransferType::Ascii, restart: 0, facts: FactSet::default(), only_epsv: false }
+    }
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    Quit,
+    Gone,
+    Idle,
+    LoginTimeout,
+    TooManyFailures,
+    AccountsUnavailable,
+    AccountClosed(String),
+    DataStalled,
+    NotFtp,
+    Stopping,
+    Evicted,
+    Broken(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => End::Gone,
+            _ => End::Broken(error),
+        }
+    }
+}
+
+impl From<Ending> for End {
+    fn from(ending: Ending) -> End {
+        match ending {
+            Ending::Stop { .. } => End::Stopping,
+            Ending::Evicted => End::Evicted,
+        }
+    }
+}
+
+/// The reason that the event gives.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Quit => "quit",
+            End::Gone => "the client closed the connection",
+            End::Idle => "idle for too long",
+            End::LoginTimeout => "no login in time",
+            End::TooManyFailures => "too many failed logins",
+            End::AccountsUnavailable => "the accounts can't be read",
+            End::AccountClosed(why) => return write!(f, "account closed: {why}"),
+            End::DataStalled => "the data connection stalled",
+            End::NotFtp => "the client speaks HTTP",
+            End::Stopping => "the server stops",
+            End::Evicted => "made room for another client before login",
+            End::Broken(error) => return write!(f, "{error}"),
+        })
+    }
+}
+
+impl End {
+    /// What the client is told, if it can still be told anything.
+    fn farewell(&self) -> Option<Reply> {
+        let text = match self {
+            End::Quit | End::Gone | End::Broken(_) | End::TooManyFailures => return None,
+            End::Idle => "Control connection timed out.",
+            End::LoginTimeout => "Login timed out.",
+            End::AccountsUnavailable => "Accounts can't be read at the moment; try again later.",
+            End::AccountClosed(_) => "The account is no longer active.",
+            End::DataStalled => "Data connection timed out.",
+            End::NotFtp => "This is an FTP server.",
+            End::Stopping => "The server is shutting down.",
+            End::Evicted => "Too many connections wait for a login; try again later.",
+        };
+        Some(Reply::new(421, text))
+    }
+}
+
+/// Serves one client until it leaves or is made to.
+pub fn run(services: &Services, handle: &Handle) {
+    let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None };
+    services.bus.tell(Event::now(Kind::ClientConnected, Some(tag.clone()), Subject::Session));
+    let (tag, end) = match Control::new(handle.stream().clone(), handle.peer()) {
+        Err(error) => (tag, End::from(error)),
+        Ok(control) => {
+            let mut session = Session::new(services, handle, control, tag);
+            let end = match session.serve() {
+                Err(end) => end,
+                Ok(never) => match never {},
+            };
+            if let Some(reply) = end.farewell() {
+                // The client may have gone; the event says why we end.
+                let _ = session.talk.control.send(&reply);
+            }
+            (session.talk.tag.clone(), end)
+        }
+    };
+    services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), Subject::Reason(end.to_string())));
+}
+
+/// The last event of a session whose thread panicked.
+pub fn tell_of_panic(services: &Services, handle: &Handle) {
+    let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None };
+    let reason = Subject::Reason("an internal error".to_string());
+    services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), reason));
+}
+
+impl<'a> Session<'a> {
+    fn new(services: &'a Services, handle: &'a Handle, control: Control, tag: SessionTag) -> Session<'a> {
+        let settings = &services.settings;
+        let talk = Talk {
+            services,
+            handle,
+            control,
+            tag,
+            door: Door::Closed,
+            modes: Modes::default(),
+            idle: settings.timeout,
+            quitting: false,
+        };
+        let login_until = settings.login_timeout.map(|limit| Instant::now() + limit);
+        Session { talk, phase: Phase::AwaitUser, failed_logins: 0, login_until }
+    }
+
+    fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        self.talk.say(&Reply::new(220, &self.talk.services.settings.banner))?;
+        loop {
+            let reply = match self.next_line()? {
+                Line::TooLong => Reply::new(500, "Command too long."),
+                Line::Whole(line) => self.obey(&line)?,
+            };
+            self.talk.say(&reply)?;
+            if self.talk.quitting {
+                return Err(End::Quit);
+            }
+        }
+    }
+
+    /// Waits for a line: until the client has been idle for too long, or has not logged in for too long. A passive
+    /// port that nobody came to is closed on the way.
+    fn next_line(&mut self) -> Result<Line, End> {
+        let idle_until = self.talk.idle.map(|idle| Instant::now() + idle);
+        loop {
+            if let Some(ending) = self.talk.handle.ending() {
+                return Err(ending.into());
+            }
+            let login_until = self.login_until.filter(|_| !matches!(self.phase, Phase::Ready(_)));
+            let port_until = self.talk.door.expiry();
+            let until = [idle_until, login_until, port_until].into_iter().flatten().min();
+            match self.talk.control.next_line(until)? {
+                Heard::Line(_) if login_until.is_some_and(|at| at <= Instant::now()) => return Err(End::LoginTimeout),
+                Heard::Line(line) => return Ok(line),
+                Heard::Closed => return Err(self.talk.handle.ending().map_or(End::Gone, End::from)),
+                Heard::TimedOut if login_until == until => return Err(End::LoginTimeout),
+                Heard::TimedOut if idle_until == until => return Err(End::Idle),
+                Heard::TimedOut => {
+                    log::debug!("session {}: nobody came to the passive port", self.talk.tag.id);
+                    self.talk.door = Door::Closed;
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, line: &[u8]) -> Result<Reply, End> {
+        self.refresh_account()?;
+        let request = match Request::parse(line) {
+            Ok(request) => request,
+            Err(_) if verb::is_http(line.split(|&b| b == b' ').next().unwrap_or_default()) => return Err(End::NotFtp),
+            Err(reply) => return Ok(reply),
+        };
+        log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
+        if request.needs_login() && !matches!(self.phase, Phase::Ready(_)) {
+            return Ok(Reply::new(530, "Log in with USER and PASS first."));
+        }
+        match request.command() {
+            Err(reply) => Ok(reply),
+            Ok(Command::Login(command)) => self.login(command),
+            Ok(Command::Session(command)) => Ok(self.talk.inform(command, &self.phase)),
+            Ok(Command::Data(command)) => Ok(self.talk.prepare_data(command)),
+            Ok(Command::File(command)) => match &mut self.phase {
+                Phase::Ready(workspace) => workspace.obey(command, &mut self.talk),
+                _ => Ok(Reply::new(530, "Log in with USER and PASS first.")),
+            },
+        }
+    }
+
+    /// What was changed in the site's database holds from the next command.
+    fn refresh_account(&mut self) -> Result<(), End> {
+        let Phase::Ready(workspace) = &mut self.phase else { return Ok(()) };
+        let services = self.talk.services;
+        if !workspace.is_stale(services.verifier.version()) {
+            return Ok(());
+        }
+        match services.verifier.current(&workspace.account) {
+            Ok(known) => workspace.renew(known, &*services.storage),
+            Err(Refusal::Denied(denial)) => {
+                log::warn!("session {}: {}: {denial}", self.talk.tag.id, workspace.account.username);
+                return Err(End::AccountClosed(denial.to_string()));
+            }
+            Err(Refusal::Unavailable(why)) => {
+                log::warn!("session {}: {why}; the account stays as it was", self.talk.tag.id);
+                workspace.ask_later();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Talk<'_> {
+    fn settings(&self) -> &Settings {
+        &self.services.settings
+    }
+
+    fn say(&mut self, reply: &Reply) -> Result<(), End> {
+        log::debug!("session {}: -> {}", self.tag.id, Shown(reply.as_bytes().trim_ascii_end()));
+        Ok(self.control.send(reply)?)
+    }
+
+    fn tell(&self, kind: Kind, subject: Subject) {
+        self.services.bus.tell(Event::now(kind, Some(self.tag.clone()), subject));
+    }
+}

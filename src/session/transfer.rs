@@ -1,0 +1,390 @@
+//! Transfers: one thread waits for the data connection and the control connection together, so that ABOR, STAT,
+//! NOOP and QUIT are answered while data flows.
+
+use super::door::Door;
+use super::workspace::Workspace;
+use super::{End, Ending, Talk, errors, info};
+use crate::events::{Kind, Place, Subject};
+use crate::net::data::{Connecting, DataStream};
+use crate::net::wait::{self, For};
+use crate::protocol::ascii::ToNetwork;
+use crate::protocol::command::{Command, DataCommand, Login, Request, SessionCommand, TransferType};
+use crate::protocol::path::RawPath;
+use crate::protocol::reply::Reply;
+use crate::protocol::shown::Shown;
+use crate::storage::{Error, Source};
+use rustix::io::Errno;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// How much one sendfile(2) is asked to send: between two of them the control connection is looked at.
+const PIECE: usize = 4 << 20;
+/// A buffer for what sendfile(2) can't do.
+const BUFFER: usize = 64 << 10;
+/// A client may close the control connection right behind its last byte; that byte still counts.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
+/// Why a transfer ended before its end.
+#[derive(Debug)]
+pub(super) enum Cut {
+    Aborted,
+    ControlGone,
+    NoConnection(String),
+    Reset(io::Error),
+    Stalled,
+    Stopping,
+    Storage(Error),
+}
+
+impl From<Error> for Cut {
+    fn from(error: Error) -> Cut {
+        Cut::Storage(error)
+    }
+}
+
+impl From<End> for Cut {
+    fn from(_: End) -> Cut {
+        Cut::ControlGone // nothing can be said to the client any more
+    }
+}
+
+impl Cut {
+    /// The reason that the event gives.
+    fn reason(&self) -> String {
+        match self {
+            Cut::Aborted => "aborted by the client".to_string(),
+            Cut::ControlGone => "the client closed the control connection".to_string(),
+            Cut::NoConnection(why) => format!("no data connection: {why}"),
+            Cut::Reset(error) => format!("the data connection broke: {error}"),
+            Cut::Stalled => "the data connection stalled".to_string(),
+            Cut::Stopping => "the server stopped".to_string(),
+            Cut::Storage(error) => error.to_string(),
+        }
+    }
+
+    /// What the client is told, or that the session ends.
+    fn reply(self, talk: &mut Talk<'_>) -> Result<Reply, End> {
+        match self {
+            Cut::Aborted => {
+                talk.say(&Reply::new(426, "Transfer aborted via ABOR."))?;
+                Ok(Reply::new(226, "ABOR command successful."))
+            }
+            Cut::NoConnection(why) => Ok(Reply::new(425, format!("Can't open data connection: {why}."))),
+            Cut::Reset(_) => Ok(Reply::new(426, "Connection closed; transfer aborted.")),
+            Cut::Storage(error) => Ok(errors::transfer_fault(&error)),
+            Cut::ControlGone => Err(End::Gone),
+            Cut::Stalled => Err(End::DataStalled),
+            Cut::Stopping => Err(End::Stopping),
+        }
+    }
+}
+
+/// RETR.
+pub(super) fn download(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+    let path = workspace.at(path);
+    let offset = std::mem::take(&mut talk.modes.restart);
+    let mut source = match workspace.home.read(&path) {
+        Ok(source) => source,
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    if offset > source.size() {
+        return Ok(beyond_the_end(offset, source.size()));
+    }
+    if let Some(reply) = talk.no_door() {
+        return Ok(reply);
+    }
+    let mut wire = Wire::new(talk);
+    let result = wire.open(&opening()).and_then(|data| match wire.send_source(&data, &mut *source, offset) {
+        Ok(()) => data.finish().map_err(Cut::Reset),
+        Err(cut) => {
+            data.reset();
+            Err(cut)
+        }
+    });
+    wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
+}
+
+pub(super) fn opening() -> Reply {
+    Reply::new(150, "File status okay. About to open data connection.")
+}
+
+pub(super) fn beyond_the_end(offset: u64, size: u64) -> Reply {
+    Reply::new(554, format!("REST position ({offset}) > file size ({size})."))
+}
+
+impl Talk<'_> {
+    /// The reply to a transfer for which no data connection was arranged.
+    pub(super) fn no_door(&self) -> Option<Reply> {
+        matches!(self.door, Door::Closed).then(|| Reply::new(425, "Use PASV or PORT first."))
+    }
+}
+
+/// A transfer that runs.
+pub(super) struct Wire<'t, 'a> {
+    talk: &'t mut Talk<'a>,
+    pub(super) bytes: u64,
+    began: Instant,
+    /// The server stops, and this is the end of the grace time.
+    draining: Option<Instant>,
+    /// The control connection is gone; so long the last bytes are taken.
+    gone: Option<Instant>,
+}
+
+impl<'t, 'a> Wire<'t, 'a> {
+    pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
+        Wire { talk, bytes: 0, began: Instant::now(), draining: None, gone: None }
+    }
+
+    pub(super) fn kind(&self) -> TransferType {
+        self.talk.modes.kind
+    }
+
+    /// Says that the transfer begins, and has the data connection made: an active one before, for then a
+    /// refusal is the only reply; a passive one after, for some clients connect only then.
+    pub(super) fn open(&mut self, opening: &Reply) -> Result<DataStream, Cut> {
+        match std::mem::replace(&mut self.talk.door, Door::Closed) {
+            Door::Closed => Err(Cut::NoConnection("use PASV or PORT first".to_string())),
+            Door::Active(target) => {
+                let data = self.connect(target)?;
+                self.talk.say(opening)?;
+                Ok(data)
+            }
+            Door::Passive(port, _) => {
+                self.talk.say(opening)?;
+                let until = self.talk.settings().pasv_timeout.map(|limit| Instant::now() + limit);
+                self.accept(&port, until)
+            }
+        }
+    }
+
+    fn accept(&mut self, port: &crate::net::passive::PassivePort, until: Option<Instant>) -> Result<DataStream, Cut> {
+        let (client, foreign) = (self.talk.control.peer_ip(), self.talk.settings().permit_foreign_addresses);
+        let failed = |error: io::Error| Cut::NoConnection(error.to_string());
+        loop {
+            if let Some(stream) = port.accept(client, foreign).map_err(failed)? {
+                return DataStream::new(stream).map_err(failed);
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            match self.ready(port.as_fd(), For::Reading, left) {
+                Err(Cut::Stalled) => return Err(Cut::NoConnection("nobody came in time".to_string())),
+                other => other?,
+            }
+        }
+    }
+
+    fn connect(&mut self, target: std::net::SocketAddr) -> Result<DataStream, Cut> {
+        let failed = |error: io::Error| Cut::NoConnection(error.to_string());
+        let local = self.talk.control.local();
+        let below = if self.talk.settings().connect_from_data_port { local.port().saturating_sub(1) } else { 0 };
+        let connecting = match Connecting::start(local, below, target) {
+            Err(error) if below != 0 => {
+                log::debug!("session {}: not from port {below}: {error}", self.talk.tag.id);
+                Connecting::start(local, 0, target)
+            }
+            result => result,
+        };
+        let connecting = connecting.map_err(failed)?;
+        match self.ready(connecting.as_fd(), For::Writing, self.talk.settings().port_timeout) {
+            Err(Cut::Stalled) => Err(Cut::NoConnection("the client does not answer".to_string())),
+            Err(cut) => Err(cut),
+            Ok(()) => connecting.finish().map_err(failed),
+        }
+    }
+
+    /// Waits until the data connection is ready, and hears meanwhile what the client says.
+    fn ready(&mut self, data: BorrowedFd<'_>, what: For, limit: Option<Duration>) -> Result<(), Cut> {
+        loop {
+            let deadlines = [limit.map(|limit| Instant::now() + limit), self.draining, self.gone];
+            let until = deadlines.into_iter().flatten().min();
+            let alone = self.draining.is_some() || self.gone.is_some();
+            let (control_ready, data_ready) = match alone {
+                true => (false, wait::one(data, what, until).map_err(Cut::Reset)?),
+                false => {
+                    let control = (self.talk.control.as_fd(), self.hearing());
+                    let ready = wait::either(control, (data, what), until).map_err(Cut::Reset)?;
+                    (ready.first, ready.second)
+                }
+            };
+            if control_ready {
+                self.hear(what)?;
+            }
+            let now = Instant::now();
+            if self.draining.is_some_and(|end| end <= now) {
+                return Err(Cut::Stopping);
+            }
+            if self.gone.is_some_and(|end| end <= now) {
+                return Err(Cut::ControlGone);
+            }
+            if data_ready {
+                return Ok(());
+            }
+            if !control_ready {
+                return Err(Cut::Stalled);
+            }
+        }
+    }
+
+    /// A command that has to wait for its turn is left where it is, and those behind it in the socket.
+    fn hearing(&self) -> For {
+        let lines = self.talk.control.waiting();
+        if lines.peek_line().is_some() || lines.is_full() { For::HangUp } else { For::Reading }
+    }
+
+    /// The control connection has something to say.
+    fn hear(&mut self, transfer: For) -> Result<(), Cut> {
+        let hung_up = self.hearing() == For::HangUp || !self.talk.control.fill().map_err(|_| Cut::ControlGone)?;
+        match (self.talk.handle.ending(), hung_up) {
+            (Some(Ending::Stop { transfers_until }), _) => self.draining = Some(transfers_until),
+            (Some(Ending::Evicted), _) => return Err(Cut::Stopping),
+            (None, true) if transfer == For::Reading => self.gone = Some(Instant::now() + LAST_BYTES),
+            (None, true) => return Err(Cut::ControlGone),
+            (None, false) => {}
+        }
+        self.answer()
+    }
+
+    /// Obeys what may be obeyed during a transfer.
+    fn answer(&mut self) -> Result<(), Cut> {
+        while let Some(line) = self.talk.control.waiting().peek_line() {
+            let command = Request::parse(line).and_then(Request::command);
+            let reply = match command {
+                Ok(Command::Data(DataCommand::Abort)) => None,
+                Ok(Command::Session(SessionCommand::Noop)) => Some(info::noop()),
+                Ok(Command::Session(SessionCommand::Status)) => Some(self.status()),
+                // RFC 959: the connection stays until the transfer has its reply.
+                Ok(Command::Login(Login::Quit)) => {
+                    self.talk.quitting = true;
+                    Some(Reply::new(221, "good bye."))
+                }
+                _ => return Ok(()),
+            };
+            self.talk.control.drop_line();
+            match reply {
+                None => return Err(Cut::Aborted),
+                Some(reply) => self.talk.say(&reply)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> Reply {
+        let name = self.talk.tag.username.as_deref().unwrap_or_default();
+        let (bytes, seconds) = (self.bytes, self.began.elapsed().as_secs_f64());
+        let transfer = format!("Data connection open: {bytes} bytes in {seconds:.1} seconds.");
+        self.talk.status(&format!("Logged in as: {}", Shown(name)), Some(transfer))
+    }
+
+    fn send_source(&mut self, data: &DataStream, source: &mut dyn Source, offset: u64) -> Result<(), Cut> {
+        if self.talk.settings().sendfile
+            && self.kind() == TransferType::Binary
+            && let Some(file) = source.file()
+            && self.send_file(data, file, offset)?
+        {
+            return Ok(());
+        }
+        let (mut offset, mut piece, mut converted) = (offset, vec![0; BUFFER], Vec::new());
+        let mut ascii = ToNetwork::default();
+        loop {
+            let length = source.read_at(&mut piece, offset).map_err(Error::from)?;
+            let Some(bytes) = piece.get(..length).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+            offset += length as u64;
+            match self.kind() {
+                TransferType::Binary => self.send_all(data, bytes)?,
+                TransferType::Ascii => {
+                    converted.clear();
+                    ascii.convert(bytes, &mut converted);
+                    self.send_all(data, &converted)?;
+                }
+            }
+        }
+    }
+
+    /// Sends by sendfile(2) to the end of the file; false if the kernel can't do it with this file.
+    fn send_file(&mut self, data: &DataStream, file: BorrowedFd<'_>, mut offset: u64) -> Result<bool, Cut> {
+        loop {
+            let full = match rustix::fs::sendfile(data.stream(), file, Some(&mut offset), PIECE) {
+                Ok(0) => return Ok(true),
+                Ok(sent) => {
+                    self.bytes += sent as u64;
+                    sent == PIECE
+                }
+                Err(Errno::AGAIN) => true,
+                Err(Errno::INTR) => false,
+                Err(Errno::INVAL | Errno::NOSYS) if self.bytes == 0 => return Ok(false),
+                Err(errno) => return Err(send_error(errno.into())),
+            };
+            if full {
+                self.ready(data.as_fd(), For::Writing, self.talk.settings().data_timeout)?;
+            }
+        }
+    }
+
+    /// Sends bytes, however long the client takes for them.
+    pub(super) fn send_all(&mut self, data: &DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
+        while !bytes.is_empty() {
+            self.ready(data.as_fd(), For::Writing, self.talk.settings().data_timeout)?;
+            match data.stream().write(bytes) {
+                Ok(sent) => {
+                    self.bytes += sent as u64;
+                    bytes = bytes.get(sent..).unwrap_or_default();
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(error) => return Err(send_error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes of the client; 0 is the end.
+    pub(super) fn receive(&mut self, data: &DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
+        loop {
+            self.ready(data.as_fd(), For::Reading, self.talk.settings().data_timeout)?;
+            match io::Read::read(&mut data.stream(), buffer) {
+                Ok(length) => {
+                    self.bytes += length as u64;
+                    return Ok(length);
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(error) => return Err(Cut::Reset(error)),
+            }
+        }
+    }
+
+    /// Tells the event of a file and finds the last reply.
+    pub(super) fn conclude(
+        self,
+        result: Result<(), Cut>,
+        file: Place,
+        whole: Kind,
+        incomplete: Kind,
+    ) -> Result<Reply, End> {
+        let kind = if result.is_ok() { whole } else { incomplete };
+        let reason = result.as_ref().err().map(Cut::reason);
+        let subject = Subject::Transfer { file, bytes: self.bytes, duration: self.began.elapsed(), reason };
+        self.talk.tell(kind, subject);
+        self.reply(result)
+    }
+
+    /// The last reply.
+    pub(super) fn reply(self, result: Result<(), Cut>) -> Result<Reply, End> {
+        match result {
+            Ok(()) => Ok(Reply::new(226, "Transfer complete.")),
+            Err(cut) => cut.reply(self.talk),
+        }
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// A broken connection is the client's doing, anything else is ours.
+fn send_error(error: io::Error) -> Cut {
+    match error.kind() {
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::TimedOut => {
+            Cut::Reset(error)
+        }
+        _ => Cut::Storage(Error::Io(error)),
+    }
+}

@@ -1,0 +1,124 @@
+//! STOR, APPE, STOU: 226 only when the file is whole and has its name.
+
+use super::transfer::{Cut, Wire, beyond_the_end, opening};
+use super::workspace::Workspace;
+use super::{End, Talk, errors, files};
+use crate::accounts::Permission;
+use crate::events::Kind;
+use crate::net::data::DataStream;
+use crate::protocol::ascii::FromNetwork;
+use crate::protocol::command::TransferType;
+use crate::protocol::path::{RawPath, VirtualPath};
+use crate::protocol::reply::Reply;
+use crate::storage::{self, Detail, Error, Upload, Write};
+
+/// Received at once; it exists only while a transfer runs, and only as far as it is filled.
+const BUFFER: usize = 256 << 10;
+
+/// STOR, also after REST.
+pub(super) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+    let path = workspace.at(path);
+    let offset = std::mem::take(&mut talk.modes.restart);
+    if offset == 0 {
+        let how = if talk.settings().atomic_uploads { Write::Whole } else { Write::InPlace };
+        return receive(workspace, talk, &path, how, &opening());
+    }
+    if !workspace.may(Permission::Append) {
+        return Ok(errors::not_permitted());
+    }
+    match workspace.home.facts(&path, Detail::Follow) {
+        Err(error) => Ok(errors::refusal(&error)),
+        Ok(facts) if offset > facts.size => Ok(beyond_the_end(offset, facts.size)),
+        Ok(_) => receive(workspace, talk, &path, Write::At(offset), &opening()),
+    }
+}
+
+/// APPE.
+pub(super) fn append(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+    if talk.modes.restart != 0 {
+        return Ok(Reply::new(450, "Can't APPE while REST request is pending."));
+    }
+    receive(workspace, talk, &workspace.at(path), Write::Append, &opening())
+}
+
+/// STOU: the name comes with 150 (RFC 1123, 4.1.2.9).
+pub(super) fn store_unique(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+    if talk.modes.restart != 0 {
+        return Ok(Reply::new(450, "Can't STOU while REST request is pending."));
+    }
+    let wish = if path.is_empty() { workspace.cwd.join(b"ftpd") } else { workspace.at(path) };
+    match unique(workspace, &wish) {
+        Err(error) => Ok(errors::refusal(&error)),
+        Ok(path) => {
+            let opening = Reply::new(150, [b"FILE: ", path.name().unwrap_or_default()].concat());
+            receive(workspace, talk, &path, Write::Whole, &opening)
+        }
+    }
+}
+
+/// A name that is free, made from the one wished for.
+fn unique(workspace: &Workspace, wish: &VirtualPath) -> storage::Result<VirtualPath> {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let stem = wish.name().ok_or(Error::Denied)?;
+    for _ in 0..100 {
+        let mut random = [0; 8];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let suffix = random.map(|byte| LETTERS[usize::from(byte % 32)]);
+        let path = wish.parent().join(&[stem, b".", &suffix].concat());
+        if matches!(workspace.home.facts(&path, Detail::ShowLinks), Err(Error::NotFound)) {
+            return Ok(path);
+        }
+    }
+    Err(Error::Exists)
+}
+
+fn receive(
+    workspace: &Workspace,
+    talk: &mut Talk<'_>,
+    path: &VirtualPath,
+    how: Write,
+    opening: &Reply,
+) -> Result<Reply, End> {
+    if let Some(reply) = talk.no_door() {
+        return Ok(reply);
+    }
+    let mode = 0o666 & !workspace.umask;
+    let parents = files::make_parents(workspace, talk, path);
+    let mut upload = match parents.and_then(|()| workspace.home.write(path, how, mode)) {
+        Ok(upload) => upload,
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    let mut wire = Wire::new(talk);
+    let received = wire.open(opening).and_then(|data| copy(&mut wire, &data, &mut *upload));
+    let result = match received {
+        Ok(()) => upload.commit().map_err(Cut::Storage),
+        Err(cut) => {
+            drop(upload); // before anything is said, nothing is left
+            Err(cut)
+        }
+    };
+    wire.conclude(result, workspace.place(path), Kind::FileReceived, Kind::FileReceivedIncomplete)
+}
+
+fn copy(wire: &mut Wire<'_, '_>, data: &DataStream, upload: &mut dyn Upload) -> Result<(), Cut> {
+    let (mut buffer, mut converted) = (vec![0; BUFFER], Vec::new());
+    let mut ascii = FromNetwork::default();
+    let is_ascii = wire.kind() == TransferType::Ascii;
+    loop {
+        let length = wire.receive(data, &mut buffer)?;
+        let bytes = buffer.get(..length).unwrap_or_default();
+        if !is_ascii {
+            upload.write(bytes)?;
+        } else {
+            converted.clear();
+            ascii.convert(bytes, &mut converted);
+            if length == 0 {
+                ascii.finish(&mut converted);
+            }
+            upload.write(&converted)?;
+        }
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a session has once somebody has logged in: the account, its home, and where they stand in it.
+
+use super::{End, Talk, errors, files, listing, transfer, upload};
+use crate::accounts::Known;
+use crate::accounts::{Account, Permission};
+use crate::events::Place;
+use crate::protocol::command::FileCommand;
+use crate::protocol::path::{RawPath, VirtualPath};
+use crate::protocol::reply::Reply;
+use crate::storage::{Home, Storage};
+use std::time::{Duration, Instant};
+
+/// After accounts could not be read, how long a session goes on as it was before it asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Workspace {
+    pub(super) account: Account,
+    pub(super) home: Box<dyn Home>,
+    pub(super) cwd: VirtualPath,
+    pub(super) rename_from: Option<VirtualPath>,
+    pub(super) umask: u32,
+    version: u64,
+    not_before: Option<Instant>,
+}
+
+impl Workspace {
+    pub(super) fn new(known: Known, storage: &dyn Storage, umask: u32) -> Workspace {
+        let home = storage.home(&known.account);
+        Workspace {
+            account: known.account,
+            home,
+            cwd: VirtualPath::root(),
+            rename_from: None,
+            umask,
+            version: known.version,
+            not_before: None,
+        }
+    }
+
+    /// Whether the account was read at another version than this, and may be asked for again.
+    pub(super) fn is_stale(&self, version: u64) -> bool {
+        self.version != version && self.not_before.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// Takes the account as it is now.
+    pub(super) fn renew(&mut self, known: Known, storage: &dyn Storage) {
+        if known.account.home != self.account.home {
+            self.home = storage.home(&known.account);
+            self.cwd = VirtualPath::root();
+            self.rename_from = None;
+        }
+        self.account = known.account;
+        self.version = known.version;
+        self.not_before = None;
+    }
+
+    pub(super) fn ask_later(&mut self) {
+        self.not_before = Some(Instant::now() + ASK_AGAIN);
+    }
+
+    /// Where a path of a command leads from here.
+    pub(super) fn at(&self, path: &RawPath) -> VirtualPath {
+        self.cwd.resolve(path)
+    }
+
+    /// A file's two names, for events.
+    pub(super) fn place(&self, path: &VirtualPath) -> Place {
+        Place { real: self.home.real_path(path), shown: path.as_bytes().to_vec() }
+    }
+
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.account.permissions.allow(permission)
+    }
+
+    pub(super) fn obey(&mut self, command: FileCommand, talk: &mut Talk<'_>) -> Result<Reply, End> {
+        if !command.permission().is_none_or(|permission| self.may(permission)) {
+            return Ok(errors::not_permitted());
+        }
+        match command {
+            FileCommand::List { path, recursive } => listing::list(self, talk, &path, recursive),
+            FileCommand::Names(path) => listing::names(self, talk, &path),
+            FileCommand::MachineList(path) => listing::machine_list(self, talk, &path),
+            FileCommand::StatusOf(path) => listing::status(self, talk, &path),
+            FileCommand::Retrieve(path) => transfer::download(self, talk, &path),
+            FileCommand::Store(path) => upload::store(self, talk, &path),
+            FileCommand::Append(path) => upload::append(self, talk, &path),
+            FileCommand::StoreUnique(path) => upload::store_unique(self, talk, &path),
+            command => Ok(files::obey(self, talk, command).unwrap_or_else(|error| errors::refusal(&error))),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Homes on a disk. Every operation is relative to a handle of the home and resolved by openat2(2) beneath it:
+//! no path is ever joined and handed to the kernel, so neither `..` nor a link swapped in time leads out.
+
+mod beneath;
+mod listing;
+mod upload;
+
+use super::{Detail, Error, Facts, Home, Kind, Listing, Result, Source, Storage, Upload, VirtualPath, Write};
+use crate::accounts::Account;
+use beneath::Beneath;
+use jiff::Timestamp;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timestamps};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
+
+/// The disk of this host.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    sync: bool,
+}
+
+impl Disk {
+    /// The disk, leaving it to the system when uploads are written out.
+    pub fn new() -> Disk {
+        Disk::default()
+    }
+
+    /// Whether an upload is on the disk before it is acknowledged.
+    pub fn sync_uploads(mut self, sync: bool) -> Disk {
+        self.sync = sync;
+        self
+    }
+}
+
+impl Storage for Disk {
+    fn home(&self, account: &Account) -> Box<dyn Home> {
+        Box::new(DiskHome { beneath: Beneath::new(account.home.clone()), sync: self.sync })
+    }
+}
+
+struct DiskHome {
+    beneath: Beneath,
+    sync: bool,
+}
+
+impl DiskHome {
+    /// Opens what exists, for changing its attributes.
+    fn open_any(&self, path: &VirtualPath) -> Result<OwnedFd> {
+        let open = |access| self.beneath.open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty());
+        match open(OFlags::RDONLY) {
+            Err(Error::Denied) => open(OFlags::WRONLY),
+            result => result,
+        }
+    }
+}
+
+impl Home for DiskHome {
+    fn facts(&self, path: &VirtualPath, detail: Detail) -> Result<Facts> {
+        if detail == Detail::ShowLinks && !path.is_root() {
+            let (parent, name) = self.beneath.parent(path)?;
+            let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            return self.beneath.facts_of_entry(path, &stat, detail);
+        }
+        let handle = self.beneath.open(path, OFlags::PATH, Mode::empty())?;
+        Ok(facts_of(&rustix::fs::fstat(handle)?))
+    }
+
+    fn list(&self, path: &VirtualPath, detail: Detail) -> Result<Listing> {
+        let directory = self.beneath.open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        Ok(Box::new(listing::Entries::new(directory, self.beneath.clone(), path.clone(), detail)?))
+    }
+
+    fn read(&self, path: &VirtualPath) -> Result<Box<dyn Source>> {
+        // NONBLOCK: opening a FIFO must not wait for its other end.
+        let file = self.beneath.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())?;
+        let stat = regular(&file)?;
+        Ok(Box::new(DiskSource { size: stat.st_size.unsigned_abs(), file: file.into() }))
+    }
+
+    fn write(&self, path: &VirtualPath, how: Write, mode: u32) -> Result<Box<dyn Upload>> {
+        let upload = match how {
+            Write::Whole => upload::whole(&self.beneath, path, mode, self.sync)?,
+            Write::InPlace | Write::At(_) | Write::Append => {
+                upload::in_place(&self.beneath, path, how, mode, self.sync)?
+            }
+        };
+        Ok(Box::new(upload))
+    }
+
+    fn make_directory(&self, path: &VirtualPath, mode: u32) -> Result<()> {
+        if path.is_root() {
+            return Err(Error::Exists);
+        }
+        let (parent, name) = self.beneath.parent(path)?;
+        Ok(rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(mode))?)
+    }
+
+    fn remove_directory(&self, path: &VirtualPath) -> Result<()> {
+        let (parent, name) = self.beneath.parent(path)?;
+        self.beneath.check_visible(path, &parent, name)?;
+        Ok(rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn remove_file(&self, path: &VirtualPath) -> Result<()> {
+        let (parent, name) = self.beneath.parent(path)?;
+        self.beneath.check_visible(path, &parent, name)?;
+        match rustix::fs::unlinkat(&parent, name, AtFlags::empty()) {
+            Err(Errno::PERM) if self.facts(path, Detail::Follow).is_ok_and(|facts| facts.kind == Kind::Directory) => {
+                Err(Error::IsADirectory)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<()> {
+        let (from_parent, from_name) = self.beneath.parent(from)?;
+        let (to_parent, to_name) = self.beneath.parent(to)?;
+        self.beneath.check_visible(from, &from_parent, from_name)?;
+        match self.beneath.check_visible(to, &to_parent, to_name) {
+            // A link that leads out is in the way.
+            Err(Error::NotFound) if rustix::fs::statat(&to_parent, to_name, AtFlags::SYMLINK_NOFOLLOW).is_ok() => {
+                return Err(Error::Denied);
+            }
+            _ => {}
+        }
+        match rustix::fs::renameat(&from_parent, from_name, &to_parent, to_name) {
+            Err(Errno::XDEV) => Err(Error::Unsupported("Can't rename across file systems")),
+            Err(Errno::INVAL) => Err(Error::Unsupported("Can't move a directory into itself")),
+            result => Ok(result?),
+        }
+    }
+
+    fn set_modified(&self, path: &VirtualPath, time: Timestamp) -> Result<()> {
+        let file = self.open_any(path)?;
+        let time = rustix::fs::Timespec { tv_sec: time.as_second(), tv_nsec: time.subsec_nanosecond().into() };
+        let (last_access, last_modification) = (time, time);
+        Ok(rustix::fs::futimens(&file, &Timestamps { last_access, last_modification })?)
+    }
+
+    fn set_mode(&self, path: &VirtualPath, mode: u32) -> Result<()> {
+        let file = self.open_any(path)?;
+        Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
+    }
+
+    fn available(&self, path: &VirtualPath) -> Result<u64> {
+        let handle = self.beneath.open(path, OFlags::PATH, Mode::empty())?;
+        let stat = rustix::fs::fstatvfs(handle)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn real_path(&self, path: &VirtualPath) -> Vec<u8> {
+        let home = self.beneath.home();
+        let real = if path.is_root() { home.to_path_buf() } else { home.join(path.relative()) };
+        real.into_os_string().into_vec()
+    }
+}
+
+struct DiskSource {
+    file: File,
+    size: u64,
+}
+
+impl Source for DiskSource {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+}
+
+/// A handle's attributes, if it is of a regular file.
+fn regular(file: impl AsFd) -> Result<Stat> {
+    let stat = rustix::fs::fstat(file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(stat),
+        FileType::Directory => Err(Error::IsADirectory),
+        _ => Err(Error::Denied),
+    }
+}
+
+fn facts_of(stat: &Stat) -> Facts {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        _ => Kind::Other,
+    };
+    let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    Facts {
+        kind,
+        size: stat.st_size.unsigned_abs(),
+        // A time that no calendar has is shown as the epoch.
+        modified: Timestamp::new(stat.st_mtime, nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH),
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        links: stat.st_nlink.into(),
+        identity: (stat.st_dev, stat.st_ino),
+        link_target: None,
+    }
+}

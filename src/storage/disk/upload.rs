@@ -1,0 +1,219 @@
+//! Uploads. A whole one is written to a file that has no name yet, and gets it when it is complete; where the file
+//! system has no such files, to a hidden one beside the target.
+
+use super::beneath::{Beneath, Parent};
+use super::regular;
+use crate::storage::{Error, Result, Upload, VirtualPath, Write};
+use rustix::fs::{Access, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write as _};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+const TEMPORARY: &str = ".django-ftpd-upload-";
+
+/// Whether a name is one of ours, not to be listed.
+pub(super) fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(TEMPORARY.as_bytes())
+}
+
+pub(super) struct DiskUpload {
+    file: File,
+    publish: Publish,
+    sync: bool,
+}
+
+/// What the commit has to do.
+enum Publish {
+    /// Written in place; to be emptied before the first byte.
+    InPlace { truncate: bool },
+    /// Give the nameless file its name.
+    Nameless(Target),
+    /// Rename the hidden file.
+    Hidden { target: Target, hidden: Hidden },
+}
+
+struct Target {
+    parent: Parent,
+    name: OsString,
+    replaces: bool,
+}
+
+/// A temporary name; removed when dropped.
+struct Hidden {
+    parent: OwnedFd,
+    name: Option<OsString>,
+}
+
+/// A file that appears when it is complete. What it replaces keeps its mode and owner.
+pub(super) fn whole(beneath: &Beneath, path: &VirtualPath, mode: u32, sync: bool) -> Result<DiskUpload> {
+    let resolved;
+    let (mut parent, mut name) = beneath.parent(path)?;
+    let mut old = existing(&parent, name)?;
+    if old.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink) {
+        // What the link names is written; a link that leads out is in the way.
+        resolved = beneath.without_links(path).map_err(|_| Error::Denied)?;
+        (parent, name) = beneath.parent(&resolved)?;
+        old = existing(&parent, name)?;
+    }
+    if let Some(stat) = &old {
+        check_replaceable(stat, &parent, name)?;
+    }
+    let target = Target { name: name.to_os_string(), replaces: old.is_some(), parent };
+    let (file, publish) = create(target, Mode::from_raw_mode(mode))?;
+    if let Some(stat) = &old {
+        inherit(&file, stat)?;
+    }
+    Ok(DiskUpload { file, publish, sync })
+}
+
+/// A file that is written where it is.
+pub(super) fn in_place(beneath: &Beneath, path: &VirtualPath, how: Write, mode: u32, sync: bool) -> Result<DiskUpload> {
+    let access = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let (flags, mode) = match how {
+        Write::At(_) => (access, Mode::empty()),
+        Write::Append => (access | OFlags::CREATE | OFlags::APPEND, Mode::from_raw_mode(mode)),
+        Write::InPlace | Write::Whole => (access | OFlags::CREATE, Mode::from_raw_mode(mode)),
+    };
+    let mut file: File = beneath.open(path, flags, mode)?.into();
+    regular(&file)?;
+    if let Write::At(offset) = how {
+        file.seek(SeekFrom::Start(offset))?;
+    }
+    Ok(DiskUpload { file, publish: Publish::InPlace { truncate: how == Write::InPlace }, sync })
+}
+
+fn existing(parent: &Parent, name: &OsStr) -> Result<Option<Stat>> {
+    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A rename would replace what an open for writing could not touch.
+fn check_replaceable(old: &Stat, parent: &Parent, name: &OsStr) -> Result<()> {
+    match FileType::from_raw_mode(old.st_mode) {
+        FileType::RegularFile => Ok(rustix::fs::accessat(parent, name, Access::WRITE_OK, AtFlags::EACCESS)?),
+        FileType::Directory => Err(Error::IsADirectory),
+        _ => Err(Error::Denied),
+    }
+}
+
+fn inherit(file: &File, old: &Stat) -> Result<()> {
+    let new = rustix::fs::fstat(file)?;
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid) {
+        // Only root can give files away; for everyone else the new file is theirs.
+        let _ = rustix::fs::fchown(file, Some(Uid::from_raw(old.st_uid)), Some(Gid::from_raw(old.st_gid)));
+    }
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(old.st_mode & 0o777))?)
+}
+
+fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(&target.parent, ".", flags | OFlags::TMPFILE, mode) {
+        Ok(file) => Ok((file.into(), Publish::Nameless(target))),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+            let name = temporary_name()?;
+            let file = rustix::fs::openat(&target.parent, &name, flags | OFlags::CREATE | OFlags::EXCL, mode)?;
+            let hidden = Hidden { parent: target.parent.as_fd().try_clone_to_owned()?, name: Some(name) };
+            Ok((file.into(), Publish::Hidden { target, hidden }))
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn temporary_name() -> Result<OsString> {
+    let mut random = [0; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(random)).into())
+}
+
+impl Upload for DiskUpload {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.empty()?;
+        Ok(self.file.write_all(bytes)?)
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        self.empty()?;
+        if self.sync {
+            self.file.sync_all()?;
+        }
+        let parent = match self.publish {
+            Publish::InPlace { .. } => return Ok(()),
+            Publish::Nameless(target) => {
+                give_name(&self.file, &target)?;
+                target.parent
+            }
+            Publish::Hidden { target, hidden } => {
+                hidden.rename(&target)?;
+                target.parent
+            }
+        };
+        if self.sync {
+            // The name must be on the disk, too; an O_PATH handle can't be synced.
+            let directory =
+                rustix::fs::openat(&parent, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+            rustix::fs::fsync(directory)?;
+        }
+        Ok(())
+    }
+}
+
+impl DiskUpload {
+    fn empty(&mut self) -> Result<()> {
+        if let Publish::InPlace { truncate } = &mut self.publish
+            && std::mem::take(truncate)
+        {
+            self.file.set_len(0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Links the nameless file: straight to its name, or beside it and then over what is there.
+fn give_name(file: &File, target: &Target) -> Result<()> {
+    if !target.replaces {
+        match link(file, &target.parent, &target.name) {
+            Err(Errno::EXIST) => {}
+            result => return Ok(result?),
+        }
+    }
+    let name = temporary_name()?;
+    link(file, &target.parent, &name)?;
+    let parent = target.parent.as_fd().try_clone_to_owned()?;
+    Hidden { parent, name: Some(name) }.rename(target)
+}
+
+fn link(file: &File, parent: &Parent, name: &OsStr) -> rustix::io::Result<()> {
+    match rustix::fs::linkat(file, "", parent, name, AtFlags::EMPTY_PATH) {
+        // Without CAP_DAC_READ_SEARCH older kernels say so; the way through /proc is open to everybody.
+        Err(Errno::NOENT | Errno::PERM) => {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(rustix::fs::CWD, path, parent, name, AtFlags::SYMLINK_FOLLOW)
+        }
+        result => result,
+    }
+}
+
+impl Hidden {
+    fn rename(mut self, target: &Target) -> Result<()> {
+        if let Some(name) = &self.name {
+            rustix::fs::renameat(&self.parent, name, &target.parent, &target.name)?;
+        }
+        self.name = None;
+        Ok(())
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take()
+            && let Err(errno) = rustix::fs::unlinkat(&self.parent, &name, AtFlags::empty())
+        {
+            log::warn!("the temporary file {} can't be removed: {errno}", name.display());
+        }
+    }
+}
