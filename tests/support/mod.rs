@@ -1,0 +1,33 @@
+//! The vocabulary of the tests: a real server process on a free port with a database that real Django made, and a
+//! client that says lines and expects codes.
+
+mod client;
+mod server;
+
+pub use client::{Client, Data};
+pub use server::{Builder, TestServer};
+
+use std::time::{Duration, Instant};
+
+/// Asks until the answer is yes; the test fails if that takes too long. Nothing sleeps for a fixed time.
+#[track_caller]
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Bytes that no compression or text mode leaves alone.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}

@@ -1,0 +1,269 @@
+//! A server process with a scratch directory: the site's database, the homes, the journal.
+
+use super::{Client, eventually};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A server that runs. It is killed, and all its files are removed, when it is dropped.
+pub struct TestServer {
+    child: Child,
+    address: SocketAddr,
+    scratch: Scratch,
+    log: Arc<Mutex<String>>,
+}
+
+/// A server to be started.
+pub struct Builder {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    host: String,
+    scratch: Scratch,
+    before: Option<String>,
+}
+
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl TestServer {
+    /// A server with the options that most tests want: a short delay after failed logins, no ban.
+    pub fn start() -> TestServer {
+        TestServer::with(&[]).start()
+    }
+
+    /// The same with more options; later ones win.
+    pub fn with(args: &[&str]) -> Builder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("django-ftpd-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let scratch = Scratch(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(scratch.0.join("homes")).unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/site.sqlite3");
+        let database = scratch.0.join("site.sqlite3");
+        std::fs::copy(fixture, &database).unwrap();
+        std::fs::set_permissions(&database, PermissionsExt::from_mode(0o644)).unwrap();
+        let builder = Builder {
+            args: ["--auth-failed-timeout", "0.05", "--ban-failures", "0"].map(String::from).to_vec(),
+            env: Vec::new(),
+            host: "127.0.0.1".to_string(),
+            scratch,
+            before: None,
+        };
+        let homes = builder.homes().display().to_string();
+        let site = builder.site();
+        let home = |text: &str| text.replace("/nonexistent", &homes);
+        site.execute("UPDATE django_ftpserver_ftpusergroup SET home_dir = ?1", [home("/nonexistent/{username}")])
+            .unwrap();
+        site.execute("UPDATE django_ftpserver_ftpusergroup SET home_dir = NULL WHERE name = 'plain'", []).unwrap();
+        site.execute(
+            "UPDATE django_ftpserver_ftpuseraccount SET home_dir = replace(home_dir, '/nonexistent', ?1)",
+            [&homes],
+        )
+        .unwrap();
+        builder.args(args)
+    }
+
+    /// A connected client that has heard the greeting.
+    pub fn client(&self) -> Client {
+        let mut client = Client::connect(self.address);
+        client.expect(220);
+        client
+    }
+
+    /// A client that has logged in, in TYPE I; every password of the fixture is `NAME-secret`.
+    pub fn login(&self, name: &str) -> Client {
+        let mut client = self.client();
+        client.send(&format!("USER {name}")).expect(331);
+        client.send(&format!("PASS {name}-secret")).expect(230);
+        client.send("TYPE I").expect(200);
+        client
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The home of a user; made if it isn't there.
+    pub fn home(&self, name: &str) -> PathBuf {
+        let home = self.scratch.0.join("homes").join(name);
+        std::fs::create_dir_all(&home).unwrap();
+        home
+    }
+
+    /// A file or directory beside the homes, which no client may reach.
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.scratch.0.join(name)
+    }
+
+    /// Django's side of the database.
+    pub fn site(&self) -> Connection {
+        Connection::open(self.scratch.0.join("site.sqlite3")).unwrap()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.scratch.0.join("site.sqlite3")
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until the log has a text.
+    #[track_caller]
+    pub fn expect_log(&self, text: &str) {
+        eventually(&format!("{text:?} in the log"), || self.log().contains(text));
+    }
+
+    /// The journal's events so far.
+    pub fn events(&self) -> Vec<Value> {
+        let text = std::fs::read(self.scratch.0.join("events.jsonl")).unwrap();
+        text.split_inclusive(|&b| b == b'\n')
+            .filter(|line| line.ends_with(b"\n"))
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+
+    /// Waits for the first event of this kind that has all these fields, given as `("username", "ann")`.
+    #[track_caller]
+    pub fn expect_event(&self, kind: &str, fields: &[(&str, &str)]) -> Value {
+        let matches = |event: &Value| {
+            event["event"] == kind && fields.iter().all(|(key, value)| event[key].as_str() == Some(*value))
+        };
+        eventually(&format!("{kind} {fields:?}"), || self.events().iter().any(matches));
+        self.events().into_iter().find(matches).unwrap()
+    }
+
+    /// How many files, sockets and threads the process has.
+    pub fn resources(&self) -> (usize, usize) {
+        let count = |what| std::fs::read_dir(format!("/proc/{}/{what}", self.pid())).map_or(0, |dir| dir.count());
+        (count("fd"), count("task"))
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, and the journal of the whole life.
+    pub fn stop(mut self) -> Vec<Value> {
+        self.signal("TERM");
+        assert!(self.wait().success(), "{}", self.log());
+        self.events()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log());
+        }
+    }
+}
+
+impl Builder {
+    pub fn args(mut self, args: &[&str]) -> Builder {
+        self.args.extend(args.iter().map(|arg| arg.to_string()));
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Builder {
+        self.env.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    /// Listens on another address than 127.0.0.1.
+    pub fn host(mut self, host: &str) -> Builder {
+        self.host = host.to_string();
+        self
+    }
+
+    /// Runs the server through a shell command such as `ulimit -n 40`.
+    pub fn after(mut self, shell: &str) -> Builder {
+        self.before = Some(shell.to_string());
+        self
+    }
+
+    /// The directory that holds the homes; exists already.
+    pub fn homes(&self) -> PathBuf {
+        self.scratch.0.join("homes")
+    }
+
+    /// Django's side of the database, before the server has seen it.
+    pub fn site(&self) -> Connection {
+        Connection::open(self.scratch.0.join("site.sqlite3")).unwrap()
+    }
+
+    /// A path beside the homes.
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.scratch.0.join(name)
+    }
+
+    pub fn start(self) -> TestServer {
+        let (mut child, scratch) = self.spawn();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut log = kept.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let listening = || {
+            let log = log.lock().unwrap();
+            let line = log.lines().find(|line| line.contains(" listens on "))?;
+            line.split(" listens on ").nth(1)?.trim().parse().ok()
+        };
+        let mut address = None;
+        eventually("the server listens", || {
+            address = listening();
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {}", log.lock().unwrap());
+            address.is_some()
+        });
+        TestServer { child, address: address.unwrap(), scratch, log }
+    }
+
+    /// Starts a server that is expected to end at once; its exit status and what it said.
+    pub fn fails(self) -> (i32, String) {
+        let (child, _scratch) = self.spawn();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn spawn(self) -> (Child, Scratch) {
+        let binary = env!("CARGO_BIN_EXE_django-ftpd");
+        let mut command = Command::new("sh");
+        let script = format!("{}exec \"$0\" \"$@\"", self.before.map(|before| before + "; ").unwrap_or_default());
+        command.args(["-c", &script, binary, "serve"]);
+        command.arg("--database").arg(self.scratch.0.join("site.sqlite3"));
+        command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
+        command.args(&self.args).arg(format!("{}:0", self.host));
+        command.env("RUST_LOG", "debug").envs(self.env);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        (command.spawn().unwrap(), self.scratch)
+    }
+}
