@@ -30,6 +30,9 @@
 //! # }
 //! ```
 
+// No input may end a thread: what can fail says so.
+#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
+
 pub mod accounts;
 pub mod cli;
 pub mod config;

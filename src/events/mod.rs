@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The kinds of events, named after the Django signals of django-ftpserver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names on the wire say it")]
+#[expect(missing_docs, reason = "the names on the wire say it")]
 pub enum Kind {
     ServerStarted,
     ServerStopped,

@@ -1,13 +1,13 @@
 //! Command lines as typed values. A command that exists is well formed; what is not is the reply to send.
 
-use super::address::{self, Family, decimal};
+use super::address::Family;
+use super::arguments::{self, split_blank};
 use super::facts::FactSet;
 use super::listing::split_flags;
 use super::path::RawPath;
 use super::permission::Permission;
 use super::reply::Reply;
 use super::shown::Shown;
-use super::time;
 use super::verb::{self, Argument, Entry, Verb};
 use jiff::Timestamp;
 use std::net::SocketAddr;
@@ -111,7 +111,7 @@ pub enum DataCommand {
 
 /// What needs a home.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "each is named after what it does; paths are the command's argument")]
+#[expect(missing_docs, reason = "each is named after what it does; paths are the command's argument")]
 pub enum FileCommand {
     PrintDirectory,
     ChangeDirectory(RawPath),
@@ -212,19 +212,19 @@ impl Request {
             Verb::Help => session(SessionCommand::Help(text())),
             Verb::SiteHelp => session(SessionCommand::SiteHelp(text())),
             Verb::SiteQuota => session(SessionCommand::Quota),
-            Verb::SiteIdle => idle(&argument).map(Command::Session),
-            Verb::Opts => options(&argument).map(Command::Session),
-            Verb::Type => transfer_type(&argument).map(Command::Session),
-            Verb::Stru => structure(&argument).map(Command::Session),
-            Verb::Mode => mode(&argument).map(Command::Session),
-            Verb::Allo => allocate(&argument).map(Command::Session),
-            Verb::Rest => restart(&argument).map(Command::Session),
+            Verb::SiteIdle => arguments::idle(&argument).map(Command::Session),
+            Verb::Opts => arguments::options(&argument).map(Command::Session),
+            Verb::Type => arguments::transfer_type(&argument).map(Command::Session),
+            Verb::Stru => arguments::structure(&argument).map(Command::Session),
+            Verb::Mode => arguments::mode(&argument).map(Command::Session),
+            Verb::Allo => arguments::allocate(&argument).map(Command::Session),
+            Verb::Rest => arguments::restart(&argument).map(Command::Session),
             Verb::Stat if argument.is_empty() => session(SessionCommand::Status),
 
             Verb::Pasv => Ok(Command::Data(DataCommand::Passive)),
-            Verb::Epsv => extended_passive(&argument).map(Command::Data),
-            Verb::Port => port(&argument).map(Command::Data),
-            Verb::Eprt => extended_port(&argument).map(Command::Data),
+            Verb::Epsv => arguments::extended_passive(&argument).map(Command::Data),
+            Verb::Port => arguments::port(&argument).map(Command::Data),
+            Verb::Eprt => arguments::extended_port(&argument).map(Command::Data),
             Verb::Abor => Ok(Command::Data(DataCommand::Abort)),
 
             Verb::Pwd | Verb::Xpwd => file(FileCommand::PrintDirectory),
@@ -241,11 +241,11 @@ impl Request {
             Verb::Stat => file(FileCommand::StatusOf(RawPath::new(split_flags(&argument).1))),
             Verb::Size => file(FileCommand::Size(path())),
             Verb::Avbl => file(FileCommand::Available(path())),
-            Verb::Mdtm => file(modified(&argument)),
-            Verb::Mfmt => modify(&argument).map(Command::File),
-            Verb::SiteUtime => utime(&argument).map(Command::File),
-            Verb::SiteChmod => chmod(&argument).map(Command::File),
-            Verb::SiteUmask => umask(&argument).map(Command::File),
+            Verb::Mdtm => file(arguments::modified(&argument)),
+            Verb::Mfmt => arguments::modify(&argument).map(Command::File),
+            Verb::SiteUtime => arguments::utime(&argument).map(Command::File),
+            Verb::SiteChmod => arguments::chmod(&argument).map(Command::File),
+            Verb::SiteUmask => arguments::umask(&argument).map(Command::File),
             Verb::Mkd | Verb::Xmkd => file(FileCommand::MakeDirectory(path())),
             Verb::Rmd | Verb::Xrmd => file(FileCommand::RemoveDirectory(path())),
             Verb::Dele => file(FileCommand::Delete(path())),
@@ -275,170 +275,9 @@ fn unknown(name: &[u8]) -> Reply {
     Reply::new(code, format!("Command \"{}\" {what}.", Shown(&shown)))
 }
 
-/// The first blank separates; the rest is the argument, blanks and all.
-fn split_blank(line: &[u8]) -> (&[u8], &[u8]) {
-    match line.iter().position(|&b| b == b' ') {
-        Some(blank) => (&line[..blank], &line[blank + 1..]),
-        None => (line, b""),
-    }
-}
-
-fn two(argument: &[u8]) -> Result<(&[u8], RawPath), Reply> {
-    match split_blank(argument) {
-        (_, b"") => Err(Reply::new(501, "Syntax error: command needs two arguments.")),
-        (first, path) => Ok((first, RawPath::new(path))),
-    }
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    decimal(std::str::from_utf8(text).ok()?)
-}
-
-fn octal(text: &[u8]) -> Option<u32> {
-    let digits = (3..=4).contains(&text.len()) && text.iter().all(|b| (b'0'..=b'7').contains(b));
-    digits.then(|| text.iter().fold(0, |mode, digit| mode * 8 + u32::from(digit - b'0')))
-}
-
-fn transfer_type(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    let name: Vec<u8> = argument.iter().filter(|&&b| b != b' ').map(u8::to_ascii_uppercase).collect();
-    match name.as_slice() {
-        b"A" | b"AN" | b"L7" => Ok(SessionCommand::Type(TransferType::Ascii)),
-        b"I" | b"L8" => Ok(SessionCommand::Type(TransferType::Binary)),
-        _ => Err(Reply::new(504, format!("Unsupported type \"{}\".", Shown(argument)))),
-    }
-}
-
-fn structure(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    match argument {
-        b"F" | b"f" => Ok(SessionCommand::Structure),
-        b"P" | b"p" | b"R" | b"r" => Err(Reply::new(504, "Unimplemented STRU type.")),
-        _ => Err(Reply::new(501, "Unrecognized STRU type.")),
-    }
-}
-
-fn mode(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    match argument {
-        b"S" | b"s" => Ok(SessionCommand::Mode),
-        b"B" | b"b" | b"C" | b"c" | b"Z" | b"z" => Err(Reply::new(504, "Unimplemented MODE type.")),
-        _ => Err(Reply::new(501, "Unrecognized MODE type.")),
-    }
-}
-
-/// `n`, or `n R m` with a record size.
-fn allocate(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    let words: Vec<&[u8]> = argument.split(|&b| b == b' ').filter(|word| !word.is_empty()).collect();
-    let valid = match words.as_slice() {
-        [size] => number(size).is_some(),
-        [size, b"R" | b"r", record] => number(size).is_some() && number(record).is_some(),
-        _ => false,
-    };
-    if valid { Ok(SessionCommand::Allocate) } else { Err(Reply::new(501, "ALLO takes a number of bytes.")) }
-}
-
-/// An offset that the file system can express.
-fn restart(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    let offset = number(argument).filter(|&offset| i64::try_from(offset).is_ok());
-    offset.map(SessionCommand::Restart).ok_or_else(|| Reply::new(501, "Invalid parameter."))
-}
-
-fn idle(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    if argument.is_empty() {
-        return Ok(SessionCommand::Idle(None));
-    }
-    let seconds = number(argument).filter(|&seconds| seconds > 0);
-    let seconds = seconds.ok_or_else(|| Reply::new(501, "SITE IDLE takes a number of seconds."))?;
-    Ok(SessionCommand::Idle(Some(seconds)))
-}
-
-fn umask(argument: &[u8]) -> Result<FileCommand, Reply> {
-    if argument.is_empty() {
-        return Ok(FileCommand::Umask(None));
-    }
-    let mask = octal(argument).filter(|&mask| mask <= 0o777);
-    let mask = mask.ok_or_else(|| Reply::new(501, "SITE UMASK takes three octal digits."))?;
-    Ok(FileCommand::Umask(Some(mask)))
-}
-
-fn options(argument: &[u8]) -> Result<SessionCommand, Reply> {
-    let (name, value) = split_blank(argument);
-    let invalid = |text: &str| Err(Reply::new(501, text));
-    if value.contains(&b' ') {
-        return invalid("Invalid number of arguments.");
-    }
-    match name.to_ascii_uppercase().as_slice() {
-        b"UTF8" | b"UTF-8" => Ok(SessionCommand::Utf8),
-        b"MLST" if value.is_empty() || value.contains(&b';') => {
-            Ok(SessionCommand::Facts(FactSet::parse(&String::from_utf8_lossy(value))))
-        }
-        b"MLST" => invalid("Invalid argument."),
-        _ => invalid(&format!("Unsupported command \"{}\".", Shown(name))),
-    }
-}
-
-fn extended_passive(argument: &[u8]) -> Result<DataCommand, Reply> {
-    match argument {
-        b"" => Ok(DataCommand::ExtendedPassive(None)),
-        b"1" => Ok(DataCommand::ExtendedPassive(Some(Family::V4))),
-        b"2" => Ok(DataCommand::ExtendedPassive(Some(Family::V6))),
-        all if all.eq_ignore_ascii_case(b"ALL") => Ok(DataCommand::OnlyExtendedPassive),
-        _ => Err(Reply::new(501, "Unknown network protocol (use 1 or 2).")),
-    }
-}
-
-fn port(argument: &[u8]) -> Result<DataCommand, Reply> {
-    let address = address::parse_port(argument).ok_or_else(|| Reply::new(501, "Invalid PORT format."))?;
-    Ok(DataCommand::Active(address.into()))
-}
-
-fn extended_port(argument: &[u8]) -> Result<DataCommand, Reply> {
-    match address::parse_eprt(argument) {
-        Some(Ok(address)) => Ok(DataCommand::ExtendedActive(address)),
-        Some(Err(_)) => Err(Reply::new(501, "Unknown network protocol (use 1 or 2).")),
-        None => Err(Reply::new(501, "Invalid EPRT format.")),
-    }
-}
-
-/// `MDTM path` asks, `MDTM YYYYMMDDHHMMSS path` sets.
-fn modified(argument: &[u8]) -> FileCommand {
-    match split_blank(argument) {
-        (first, path) if !path.is_empty() => match time::parse(first) {
-            Some(time) => FileCommand::SetModified { time, path: RawPath::new(path), verb: Verb::Mdtm },
-            None => FileCommand::Modified(RawPath::new(argument)),
-        },
-        _ => FileCommand::Modified(RawPath::new(argument)),
-    }
-}
-
-fn modify(argument: &[u8]) -> Result<FileCommand, Reply> {
-    let (text, path) = two(argument)?;
-    let time = time::parse(text).ok_or_else(|| Reply::new(501, "Invalid time format; expected: YYYYMMDDHHMMSS."))?;
-    Ok(FileCommand::SetModified { time, path, verb: Verb::Mfmt })
-}
-
-/// `SITE UTIME YYYYMMDDhhmm[ss] path`, or ncftp's `SITE UTIME path atime mtime ctime UTC`.
-fn utime(argument: &[u8]) -> Result<FileCommand, Reply> {
-    let (first, rest) = two(argument)?;
-    let set = |time, path: &[u8]| FileCommand::SetModified { time, path: RawPath::new(path), verb: Verb::SiteUtime };
-    if let Some(time) = time::parse_short(first) {
-        return Ok(set(time, rest.as_bytes()));
-    }
-    let mut words = argument.rsplitn(5, |&b| b == b' ');
-    let zone = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"UTC"));
-    let (_changed, modified, _accessed) = (words.next(), words.next(), words.next());
-    match (zone, modified.and_then(time::parse_short), words.next()) {
-        (true, Some(time), Some(path)) if !path.is_empty() => Ok(set(time, path)),
-        _ => Err(Reply::new(501, "Invalid time format; expected: SITE UTIME YYYYMMDDHHMMSS path.")),
-    }
-}
-
-fn chmod(argument: &[u8]) -> Result<FileCommand, Reply> {
-    let (text, path) = two(argument)?;
-    let mode = octal(text).ok_or_else(|| Reply::new(501, "Invalid SITE CHMOD format."))?;
-    Ok(FileCommand::ChangeMode { mode, path })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::time;
     use super::*;
 
     fn parse(line: &str) -> Result<Command, u16> {

@@ -3,6 +3,7 @@
 //! Everything above imports this; it imports nothing of ours.
 
 pub mod address;
+mod arguments;
 pub mod ascii;
 pub mod command;
 pub mod facts;

@@ -32,7 +32,7 @@ macro_rules! verbs {
     ($($verb:ident $name:literal $login:ident $argument:ident $help:literal)*) => {
         /// Every verb that the server knows.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "the table's help text is their documentation")]
+        #[expect(missing_docs, reason = "the table's help text is their documentation")]
         pub enum Verb { $($verb),* }
 
         /// Sorted by name.

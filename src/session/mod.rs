@@ -36,7 +36,7 @@ use workspace::Workspace;
 
 /// What sessions do where there is a choice. Timeouts that are None never come.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "named and explained as the options of the command line")]
+#[expect(missing_docs, reason = "named and explained as the options of the command line")]
 pub struct Settings {
     pub banner: String,
     pub timeout: Option<Duration>,

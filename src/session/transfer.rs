@@ -97,6 +97,8 @@ pub(super) fn download(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPat
     let mut wire = Wire::new(talk);
     let result = wire.open(&opening()).and_then(|data| match wire.send_source(&data, &mut *source, offset) {
         Ok(()) => data.finish().map_err(Cut::Reset),
+        // Who aborts knows that it is not whole; everyone else must not take it for that.
+        Err(Cut::Aborted) => Err(Cut::Aborted),
         Err(cut) => {
             data.reset();
             Err(cut)

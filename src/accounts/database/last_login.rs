@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Logins of so long are written in one transaction.
-const GATHER: Duration = Duration::from_millis(200);
+/// Between two transactions: what comes meanwhile is written in the next.
+const PAUSE: Duration = Duration::from_millis(200);
 /// After a failure, the next attempt.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -48,12 +48,14 @@ impl Drop for LastLogin {
 fn run(path: &Path, logins: &Receiver<(i64, Timestamp)>) {
     let mut pending = HashMap::new();
     let mut complained = false;
+    let mut not_before = Instant::now();
     loop {
-        let ended = gather(logins, &mut pending);
+        let ended = gather(logins, &mut pending, not_before);
         match write(path, &pending) {
             Ok(()) => {
                 pending.clear();
                 complained = false;
+                not_before = Instant::now() + PAUSE;
             }
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
                 log::debug!("database {}: read-only, last_login is not written", path.display());
@@ -62,8 +64,9 @@ fn run(path: &Path, logins: &Receiver<(i64, Timestamp)>) {
             Err(error) if !complained => {
                 log::warn!("database {}: last_login is not written yet: {error}", path.display());
                 complained = true;
+                not_before = Instant::now() + RETRY;
             }
-            Err(_) => {}
+            Err(_) => not_before = Instant::now() + RETRY,
         }
         if ended {
             return;
@@ -71,19 +74,16 @@ fn run(path: &Path, logins: &Receiver<(i64, Timestamp)>) {
     }
 }
 
-/// Waits for logins and collects those of a short while; true when no more will come.
-fn gather(logins: &Receiver<(i64, Timestamp)>, pending: &mut HashMap<i64, Timestamp>) -> bool {
-    let deadline = if pending.is_empty() {
+/// Waits for a login and collects those that come until then; true when no more will come.
+fn gather(logins: &Receiver<(i64, Timestamp)>, pending: &mut HashMap<i64, Timestamp>, until: Instant) -> bool {
+    if pending.is_empty() {
         match logins.recv() {
             Ok((account, time)) => pending.insert(account, time),
             Err(_) => return true,
         };
-        Instant::now() + GATHER
-    } else {
-        Instant::now() + RETRY
-    };
+    }
     loop {
-        match logins.recv_deadline(deadline) {
+        match logins.recv_deadline(until) {
             Ok((account, time)) => pending.insert(account, time),
             Err(error) => return error.is_disconnected(),
         };

@@ -203,8 +203,13 @@ fn facts_of(stat: &Stat) -> Facts {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        links: stat.st_nlink.into(),
-        identity: (stat.st_dev, stat.st_ino),
+        links: wide(stat.st_nlink),
+        identity: (wide(stat.st_dev), wide(stat.st_ino)),
         link_target: None,
     }
+}
+
+/// The width of some fields is the architecture's.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
 }
