@@ -208,7 +208,7 @@ pub const OPTIONS: &[Opt] = &[
         group: "Logins",
         kind: Value("SECONDS", |c, v| put(&mut c.ban_seconds, period(v))),
         default: Is("600"),
-        doc: "Seconds in which ban_failures are counted.",
+        doc: "Seconds in which ban_failures are counted, and that a refusal lasts.",
     },
     Opt {
         name: "local_times",

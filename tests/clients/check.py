@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import subprocess
+import time
 import traceback
 
 CHECKS = []
@@ -39,6 +40,14 @@ def check(function):
 def expect(condition, why):
     if not condition:
         raise Failure(why)
+
+
+def eventually(happens, why):
+    """For what the server does behind its reply."""
+    end = time.monotonic() + 5
+    while not happens():
+        expect(time.monotonic() < end, why)
+        time.sleep(0.01)
 
 
 def same(have, want):

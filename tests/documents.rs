@@ -1,0 +1,47 @@
+//! What the documents say is what the program does. After a change of options, `UPDATE_DOCUMENTS=1 cargo test` writes
+//! the parts that are made from them.
+
+use django_ftpd::config::help;
+use std::path::{Path, PathBuf};
+
+fn document(name: &str) -> (PathBuf, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    (path, text)
+}
+
+#[track_caller]
+fn holds(name: &str, expected: &str) {
+    let (path, text) = document(name);
+    if text != expected && std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, expected).unwrap();
+    } else {
+        assert!(text == expected, "{name} is behind the options; run UPDATE_DOCUMENTS=1 cargo test");
+    }
+}
+
+#[test]
+fn the_example_file_has_every_option() {
+    holds("conf/django-ftpd.conf", &help::example_file());
+}
+
+#[test]
+fn the_readme_has_every_option() {
+    let (_, text) = document("README.md");
+    let (start, end) = ("checked by a test -->\n", "<!-- end of options -->");
+    let head = text.split_once(start).unwrap().0;
+    let tail = text.split_once(end).unwrap().1;
+    holds("README.md", &format!("{head}{start}{}{end}{tail}", help::markdown_table()));
+}
+
+#[test]
+fn the_readme_names_every_event() {
+    let (_, text) = document("README.md");
+    let (_, source) = document("src/events/mod.rs");
+    let names: Vec<&str> = source.split('"').filter(|word| word.starts_with("ftp_")).collect();
+    assert_eq!(names.len(), 15);
+    for name in names {
+        assert!(text.contains(&format!("`{name}`")), "{name}");
+    }
+}
