@@ -15,6 +15,7 @@ use crate::protocol::shown::Shown;
 use crate::storage::{Error, Source};
 use rustix::io::Errno;
 use std::io::{self, ErrorKind, Write};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -281,7 +282,7 @@ impl<'t, 'a> Wire<'t, 'a> {
         if self.talk.settings().sendfile
             && self.kind() == TransferType::Binary
             && let Some(file) = source.file()
-            && self.send_file(data, file, offset)?
+            && self.send_file(data, file, offset..source.size())?
         {
             return Ok(());
         }
@@ -303,22 +304,22 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Sends by sendfile(2) to the end of the file; false if the kernel can't do it with this file.
-    fn send_file(&mut self, data: &DataStream, file: BorrowedFd<'_>, mut offset: u64) -> Result<bool, Cut> {
+    fn send_file(&mut self, data: &DataStream, file: BorrowedFd<'_>, part: Range<u64>) -> Result<bool, Cut> {
+        let mut offset = part.start;
         loop {
-            let full = match rustix::fs::sendfile(data.stream(), file, Some(&mut offset), PIECE) {
+            match rustix::fs::sendfile(data.stream(), file, Some(&mut offset), PIECE) {
                 Ok(0) => return Ok(true),
                 Ok(sent) => {
                     self.bytes += sent as u64;
-                    sent == PIECE
+                    if offset >= part.end {
+                        continue; // the next call says that this is the end
+                    }
                 }
-                Err(Errno::AGAIN) => true,
-                Err(Errno::INTR) => false,
+                Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(Errno::INVAL | Errno::NOSYS) if self.bytes == 0 => return Ok(false),
                 Err(errno) => return Err(send_error(errno.into())),
-            };
-            if full {
-                self.ready(data.as_fd(), For::Writing, self.talk.settings().data_timeout)?;
             }
+            self.ready(data.as_fd(), For::Writing, self.talk.settings().data_timeout)?;
         }
     }
 
