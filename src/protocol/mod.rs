@@ -13,6 +13,7 @@ pub mod listing;
 pub mod path;
 pub mod permission;
 pub mod reply;
+pub mod request;
 pub mod shown;
 pub mod time;
 pub mod verb;

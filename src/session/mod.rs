@@ -20,10 +20,11 @@ use crate::net::bans::Bans;
 use crate::net::control::{Control, Heard};
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
-use crate::protocol::command::{Command, Request, TransferType};
+use crate::protocol::command::{Command, FileCommand, TransferType};
 use crate::protocol::facts::FactSet;
 use crate::protocol::line::Line;
 use crate::protocol::reply::Reply;
+use crate::protocol::request::Request;
 use crate::protocol::shown::Shown;
 use crate::protocol::verb;
 use crate::storage::Storage;
@@ -315,7 +316,7 @@ impl<'a> Session<'a> {
             Ok(Command::Session(command)) => Ok(self.talk.inform(command, &self.phase)),
             Ok(Command::Data(command)) => Ok(self.talk.prepare_data(command)),
             Ok(Command::File(command)) => match &mut self.phase {
-                Phase::Ready(workspace) => workspace.obey(command, &mut self.talk),
+                Phase::Ready(workspace) => obey_on_files(workspace, &mut self.talk, command),
                 _ => Ok(Reply::new(530, "Log in with USER and PASS first.")),
             },
         }
@@ -340,6 +341,24 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// The one place where permissions are checked, and the rooms of the commands that need a home.
+fn obey_on_files(workspace: &mut Workspace, talk: &mut Talk<'_>, command: FileCommand) -> Result<Reply, End> {
+    if !command.permission().is_none_or(|permission| workspace.may(permission)) {
+        return Ok(errors::not_permitted());
+    }
+    match command {
+        FileCommand::List { path, recursive } => listing::list(workspace, talk, &path, recursive),
+        FileCommand::Names(path) => listing::names(workspace, talk, &path),
+        FileCommand::MachineList(path) => listing::machine_list(workspace, talk, &path),
+        FileCommand::StatusOf(path) => listing::status(workspace, talk, &path),
+        FileCommand::Retrieve(path) => transfer::download(workspace, talk, &path),
+        FileCommand::Store(path) => upload::store(workspace, talk, &path),
+        FileCommand::Append(path) => upload::append(workspace, talk, &path),
+        FileCommand::StoreUnique(path) => upload::store_unique(workspace, talk, &path),
+        command => Ok(files::obey(workspace, talk, command).unwrap_or_else(|error| errors::refusal(&error))),
     }
 }
 

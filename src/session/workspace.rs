@@ -1,12 +1,9 @@
 //! What a session has once somebody has logged in: the account, its home, and where they stand in it.
 
-use super::{End, Talk, errors, files, listing, transfer, upload};
 use crate::accounts::Known;
 use crate::accounts::{Account, Permission};
 use crate::events::Place;
-use crate::protocol::command::FileCommand;
 use crate::protocol::path::{RawPath, VirtualPath};
-use crate::protocol::reply::Reply;
 use crate::storage::{Home, Storage};
 use std::time::{Duration, Instant};
 
@@ -70,22 +67,5 @@ impl Workspace {
 
     pub(super) fn may(&self, permission: Permission) -> bool {
         self.account.permissions.allow(permission)
-    }
-
-    pub(super) fn obey(&mut self, command: FileCommand, talk: &mut Talk<'_>) -> Result<Reply, End> {
-        if !command.permission().is_none_or(|permission| self.may(permission)) {
-            return Ok(errors::not_permitted());
-        }
-        match command {
-            FileCommand::List { path, recursive } => listing::list(self, talk, &path, recursive),
-            FileCommand::Names(path) => listing::names(self, talk, &path),
-            FileCommand::MachineList(path) => listing::machine_list(self, talk, &path),
-            FileCommand::StatusOf(path) => listing::status(self, talk, &path),
-            FileCommand::Retrieve(path) => transfer::download(self, talk, &path),
-            FileCommand::Store(path) => upload::store(self, talk, &path),
-            FileCommand::Append(path) => upload::append(self, talk, &path),
-            FileCommand::StoreUnique(path) => upload::store_unique(self, talk, &path),
-            command => Ok(files::obey(self, talk, command).unwrap_or_else(|error| errors::refusal(&error))),
-        }
     }
 }
