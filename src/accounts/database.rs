@@ -58,13 +58,14 @@ impl DjangoDatabase {
             default_home: HomeTemplate::beside_own_home(),
             last_login: LastLogin::start(path.clone()).map_err(|error| error.to_string())?,
         };
-        let usual = database.file.with(LOGIN_PATIENCE, |connection| {
+        let stored = database.file.with(LOGIN_PATIENCE, |connection| {
             connection.prepare(ACCOUNT)?;
-            let usual = "SELECT password FROM auth_user WHERE password LIKE 'pbkdf2%' ORDER BY id DESC LIMIT 1";
-            connection.query_row(usual, [], |row| row.get::<_, String>(0)).optional()
+            let mut all = connection.prepare("SELECT password FROM auth_user")?;
+            let passwords = all.query_map([], |row| row.get::<_, String>(0))?;
+            passwords.collect::<rusqlite::Result<Vec<_>>>()
         });
-        let usual = usual.map_err(|error| explain(&path, &error))?;
-        usual.iter().for_each(|password| database.checker.learn(&Stored::parse(password)));
+        let stored = stored.map_err(|error| explain(&path, &error))?;
+        database.checker.learn(stored.iter().map(String::as_str));
         Ok(database)
     }
 
@@ -88,8 +89,7 @@ impl DjangoDatabase {
     /// Whether the password opens the account; each way to fail costs one verification.
     fn check(&self, record: Option<&Record>, password: &[u8]) -> Result<(), Denial> {
         let denial = match record.map(|record| (record.is_active, Stored::parse(&record.password))) {
-            Some((active, ref stored @ Stored::Pbkdf2(ref hash))) => {
-                self.checker.learn(stored);
+            Some((active, Stored::Pbkdf2(ref hash))) => {
                 return match (self.checker.verify(hash, password), active) {
                     (_, false) => Err(Denial::Inactive),
                     (false, true) => Err(Denial::WrongPassword),
@@ -146,7 +146,14 @@ impl Accounts for DjangoDatabase {
         self.file.version()
     }
 
+    fn finish(&self) {
+        self.last_login.flush();
+    }
+
     fn current(&self, account: &Account) -> Result<Account, Refusal> {
+        if self.file.is_locked() {
+            return Err(Refusal::Unavailable(format!("database {}: locked", self.file.path().display())));
+        }
         let record = self.find(&account.username, SESSION_PATIENCE)?.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
         if !record.is_active {
             return Err(Refusal::Denied(Denial::Inactive));

@@ -81,7 +81,8 @@ impl fmt::Display for Denial {
 ///
 /// 1. [`attempt`](Accounts::attempt) for each PASS, in one of a few login threads, so it may take its time;
 /// 2. [`version`](Accounts::version) before each command of a session: it must be quick;
-/// 3. [`current`](Accounts::current) when the version is not the one that the session has seen.
+/// 3. [`current`](Accounts::current) when the version is not the one that the session has seen;
+/// 4. [`finish`](Accounts::finish) when the server ends.
 pub trait Accounts: Send + Sync {
     /// Decides a login. Every denial should take the same time, or names can be guessed.
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
@@ -90,6 +91,9 @@ pub trait Accounts: Send + Sync {
     fn version(&self) -> u64 {
         0
     }
+
+    /// Called once, when the server ends: what is still to be written should be.
+    fn finish(&self) {}
 
     /// The account as it is now. A denial ends its sessions; while it is unavailable they go on as they were.
     fn current(&self, account: &Account) -> Result<Account, Refusal> {

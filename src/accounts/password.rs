@@ -89,10 +89,14 @@ impl Default for Checker {
 }
 
 impl Checker {
-    /// Learns from a stored password how long this site's take.
-    pub(super) fn learn(&self, stored: &Stored) {
-        if let Stored::Pbkdf2(hash) = stored {
-            self.iterations.store(hash.iterations, Ordering::Relaxed);
+    /// Learns how long this site's passwords take at most; no login can teach it otherwise.
+    pub(super) fn learn<'a>(&self, stored: impl Iterator<Item = &'a str>) {
+        let iterations = stored.filter_map(|text| match Stored::parse(text) {
+            Stored::Pbkdf2(hash) => Some(hash.iterations),
+            _ => None,
+        });
+        if let Some(most) = iterations.max() {
+            self.iterations.store(most, Ordering::Relaxed);
         }
     }
 

@@ -48,9 +48,12 @@ struct Place(PathBuf);
 
 impl Place {
     fn new() -> io::Result<Place> {
-        let name = format!("django-ftpd-demo-{}", std::process::id());
-        let place = Place(std::env::temp_dir().join(name));
-        DirBuilder::new().mode(0o700).create(&place.0)?;
+        let mut random = [0; 8];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let name = format!("django-ftpd-demo-{:016x}", u64::from_ne_bytes(random));
+        let path = std::env::temp_dir().join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let place = Place(path); // ours from here
         std::fs::create_dir_all(place.home().join("pictures"))?;
         std::fs::write(place.home().join("hello.txt"), "Hello from django-ftpd. It works.\n")?;
         std::fs::write(place.home().join("pictures/README.txt"), "Upload something here.\n")?;

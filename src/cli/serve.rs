@@ -39,11 +39,7 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
         .map_err(|error| cannot_listen(&config.address, &error))?
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))
-        .caps(Caps {
-            total: config.max_cons.map(NonZeroUsize::get),
-            per_address: config.max_cons_per_ip.map(NonZeroUsize::get),
-            pending: config.max_pending.map(NonZeroUsize::get),
-        })
+        .caps(caps(&config))
         .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
         .grace(config.stop_timeout)
         .settings(settings(config));
@@ -59,8 +55,17 @@ pub(super) fn serve(server: Server) -> Result<(), Failure> {
     limits::clear_umask();
     let failed = |error: io::Error| Failure::Runtime(error.to_string());
     let stopper = server.stopper();
+    signals::survive_file_size_limit().map_err(failed)?;
     signals::on_stop(move || stopper.stop()).map_err(failed)?;
     server.run().map_err(failed)
+}
+
+fn caps(config: &Config) -> Caps {
+    Caps {
+        total: config.max_cons.map(NonZeroUsize::get),
+        per_address: config.max_cons_per_ip.map(NonZeroUsize::get),
+        pending: config.max_pending.map(NonZeroUsize::get),
+    }
 }
 
 fn settings(config: Config) -> Settings {
@@ -99,4 +104,16 @@ fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {
         _ => "",
     };
     Failure::Runtime(format!("can't listen on {address}: {error}{advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_and_the_command_line_have_the_same_defaults() {
+        let ours = settings(Config::default());
+        assert_eq!(format!("{ours:?}"), format!("{:?}", Settings::default()));
+        assert_eq!(format!("{:?}", caps(&Config::default())), format!("{:?}", Caps::default()));
+    }
 }

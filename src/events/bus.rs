@@ -1,27 +1,35 @@
 //! The channel that all events take, and the audit thread at its end.
 
 use super::{Entry, Event, Kind, Sink};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events that may wait; then sessions wait, and none is dropped.
 const CAPACITY: usize = 4096;
+/// So many are handed on before the sinks are flushed.
+const BATCH: usize = 1024;
 /// How long the end of the server waits for a sink that is stuck, such as a journal on a full disk.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
 
 /// Where sessions tell what has happened. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bus {
-    events: Sender<Event>,
+    messages: Sender<Message>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Event(Event),
+    Finish,
 }
 
 impl Bus {
     /// Tells an event; waits while the audit thread is behind.
     pub fn tell(&self, event: Event) {
-        if let Err(lost) = self.events.send(event) {
-            log::error!("no audit thread takes this event: {}", lost.0);
+        if let Err(SendError(Message::Event(event))) = self.messages.send(Message::Event(event)) {
+            log::error!("too late for the journal: {event}");
         }
     }
 }
@@ -29,36 +37,44 @@ impl Bus {
 /// The audit thread.
 #[derive(Debug)]
 pub struct Audit {
+    messages: Sender<Message>,
     done: Receiver<()>,
 }
 
 impl Audit {
-    /// Starts the thread with its sinks. It ends when every [`Bus`] is gone.
+    /// Starts the thread with its sinks.
     pub fn start(sinks: Vec<Box<dyn Sink>>) -> io::Result<(Bus, Audit)> {
-        let (sender, receiver) = bounded(CAPACITY);
+        let (messages, receiver) = bounded(CAPACITY);
         let (ended, done) = bounded::<()>(0);
         std::thread::Builder::new().name("audit".into()).spawn(move || {
             run(&receiver, sinks);
             drop(ended);
         })?;
-        Ok((Bus { events: sender }, Audit { done }))
+        Ok((Bus { messages: messages.clone() }, Audit { messages, done }))
     }
 
-    /// Waits until all events are with the sinks; false if a sink was stuck for too long.
-    pub fn finish(self) -> bool {
-        let ended = self.done.recv_timeout(LAST_EVENTS);
-        let stuck = ended == Err(crossbeam_channel::RecvTimeoutError::Timeout);
-        if stuck {
+    /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
+    pub fn finish(self, last: Event) -> bool {
+        let deadline = Instant::now() + LAST_EVENTS;
+        let sent = [Message::Event(last), Message::Finish].into_iter();
+        let sent = sent.map(|message| self.messages.send_deadline(message, deadline)).all(|result| result.is_ok());
+        let ended = self.done.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
+        if !sent || !ended {
             log::error!("the last events could not be written within {} s; they are lost", LAST_EVENTS.as_secs());
         }
-        !stuck
+        sent && ended
     }
 }
 
-fn run(events: &Receiver<Event>, mut sinks: Vec<Box<dyn Sink>>) {
+fn run(messages: &Receiver<Message>, mut sinks: Vec<Box<dyn Sink>>) {
     let mut seq = sinks.iter().map(|sink| sink.last_seq()).max().unwrap_or(0);
-    while let Ok(first) = events.recv() {
-        for event in std::iter::once(first).chain(events.try_iter()) {
+    let mut finished = false;
+    while !finished && let Ok(first) = messages.recv() {
+        for message in std::iter::once(first).chain(messages.try_iter()).take(BATCH) {
+            let Message::Event(event) = message else {
+                finished = true;
+                break;
+            };
             seq += 1;
             write_log(&event);
             let entry = Entry { seq, event };
@@ -102,11 +118,8 @@ mod tests {
             Box::new(move |entry: &Entry| sink_seen.lock().unwrap().push((entry.seq, entry.event.kind))),
         ])
         .unwrap();
-        for kind in [Kind::Login, Kind::Logout] {
-            bus.tell(Event::now(kind, None, Subject::Session));
-        }
-        drop(bus);
-        assert!(audit.finish());
+        bus.tell(Event::now(Kind::Login, None, Subject::Session));
+        assert!(audit.finish(Event::now(Kind::Logout, None, Subject::Session)));
         assert_eq!(*seen.lock().unwrap(), [(1, Kind::Login), (2, Kind::Logout)]);
     }
 }

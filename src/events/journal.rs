@@ -7,12 +7,12 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How much of the end is read to find the last line.
+/// The first guess at how much of the end holds the last line.
 const TAIL: u64 = 64 * 1024;
 /// Between attempts to write to a full or broken disk.
 const RETRY: Duration = Duration::from_millis(500);
-/// After this long at the end of the server, what can't be written is given up.
-const LAST_TRY: Duration = Duration::from_secs(5);
+/// Between complaints about it.
+const COMPLAIN: Duration = Duration::from_secs(60);
 
 /// A file of JSON lines, one for each event. While it can't be written, events wait and then sessions do:
 /// none is dropped.
@@ -21,7 +21,9 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     last_seq: u64,
-    unwritten: Vec<u8>,
+    /// Lines that are not all written, and how much of them is.
+    lines: Vec<u8>,
+    written: usize,
 }
 
 impl Journal {
@@ -30,28 +32,34 @@ impl Journal {
         let path = path.as_ref().to_path_buf();
         let mut file = open(&path)?;
         let last_seq = repair(&mut file, &path)?;
-        Ok(Journal { path, file, last_seq, unwritten: Vec::new() })
+        Ok(Journal { path, file, last_seq, lines: Vec::new(), written: 0 })
     }
 
-    /// Writes all that waits; on an error the rest waits on, and the next attempt goes on where this one ended.
+    /// Writes what waits to the file that has the name now; the next attempt goes on where this one ends.
     fn write(&mut self) -> io::Result<()> {
-        while !self.unwritten.is_empty() {
-            match self.file.write(&self.unwritten) {
+        self.follow_name()?;
+        while let Some(rest) = self.lines.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match self.file.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => drop(self.unwritten.drain(..written)),
+                Ok(written) => self.written += written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        self.lines.clear();
+        self.written = 0;
         Ok(())
     }
 
-    /// Opens the file anew if the name stands for another one, or for none: it was rotated, or deleted.
+    /// Opens the file anew if the name stands for another one, or for none: it was rotated, or deleted. A line that
+    /// the old one has only in part is written again, whole.
     fn follow_name(&mut self) -> io::Result<()> {
         let ours = self.file.metadata()?;
         let named = std::fs::metadata(&self.path);
         if !named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
             self.file = open(&self.path)?;
+            let done = self.lines.get(..self.written).unwrap_or_default();
+            self.written = done.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
         }
         Ok(())
     }
@@ -59,23 +67,17 @@ impl Journal {
 
 impl Sink for Journal {
     fn record(&mut self, entry: &Entry) {
-        self.unwritten.extend_from_slice(&entry.json_line());
-        if self.unwritten.len() > 256 * 1024 {
-            self.flush();
-        }
+        self.lines.extend_from_slice(&entry.json_line());
     }
 
+    /// Returns when all is written. While it is not, events wait, and then sessions do.
     fn flush(&mut self) {
-        if self.unwritten.is_empty() {
-            return;
-        }
-        if let Err(error) = self.follow_name() {
-            log::error!("journal {}: {error}; the old file is written on", self.path.display());
-        }
         let mut complained: Option<Instant> = None;
-        while let Err(error) = self.write() {
-            if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(60)) {
-                let waiting = self.unwritten.len();
+        while !self.lines.is_empty()
+            && let Err(error) = self.write()
+        {
+            if complained.is_none_or(|at| at.elapsed() > COMPLAIN) {
+                let waiting = self.lines.len() - self.written;
                 log::error!("journal {}: {error}; {waiting} bytes wait, and sessions will", self.path.display());
                 complained = Some(Instant::now());
             }
@@ -93,15 +95,6 @@ impl Sink for Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        let start = Instant::now();
-        while let Err(error) = self.write() {
-            if start.elapsed() > LAST_TRY {
-                let lost = self.unwritten.len();
-                log::error!("journal {}: {error}; {lost} bytes of events are lost", self.path.display());
-                return;
-            }
-            std::thread::sleep(RETRY);
-        }
         if let Err(error) = self.file.sync_all() {
             log::error!("journal {}: {error}", self.path.display());
         }
@@ -118,10 +111,18 @@ fn repair(file: &mut File, path: &Path) -> io::Result<u64> {
     if !metadata.is_file() {
         return Ok(0); // a pipe or a terminal remembers nothing
     }
-    let start = metadata.len().saturating_sub(TAIL);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
+    let (length, mut size) = (metadata.len(), TAIL);
+    let (start, tail) = loop {
+        let start = length.saturating_sub(size);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        // A whole line is between two line ends, or between the beginning and one.
+        if start == 0 || tail.iter().filter(|&&b| b == b'\n').count() >= 2 {
+            break (start, tail);
+        }
+        size *= 2;
+    };
     let whole = tail.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
     if whole < tail.len() {
         log::warn!("journal {}: its last line was torn, {} bytes are cut off", path.display(), tail.len() - whole);
@@ -156,6 +157,7 @@ mod tests {
         let path = scratch("torn");
         let mut journal = Journal::append(&path).unwrap();
         (1..=3).for_each(|seq| journal.record(&entry(seq)));
+        journal.flush();
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&whole, b"{\"seq\":4,\"ti".as_slice()].concat()).unwrap();

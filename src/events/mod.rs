@@ -2,10 +2,12 @@
 //! to the log, the journal and every other [`Sink`].
 
 mod bus;
+mod complaints;
 mod journal;
 mod json;
 
 pub use bus::{Audit, Bus};
+pub use complaints::Complaints;
 pub use journal::Journal;
 
 use crate::protocol::shown::Shown;
@@ -151,7 +153,7 @@ pub trait Sink: Send {
     /// One event.
     fn record(&mut self, entry: &Entry);
 
-    /// Called when no event waits, and before the server ends: what was recorded must be safe after it.
+    /// Called after each batch of events, and before the server ends: what was recorded must be safe after it.
     fn flush(&mut self) {}
 
     /// The number of the last event that this sink remembers from before, if it does.
@@ -166,16 +168,16 @@ impl<F: FnMut(&Entry) + Send> Sink for F {
     }
 }
 
-/// The line of the log: `ftp_login session=7 username=ann remote_ip=127.0.0.1`.
+/// The line of the log: `ftp_login session=7 remote_ip=127.0.0.1 username="ann"`.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.name())?;
         if let Some(tag) = &self.session {
-            write!(f, " session={}", tag.id)?;
+            // The address before anything that the client chooses, and that in quotes: nothing can be forged.
+            write!(f, " session={} remote_ip={}", tag.id, tag.remote.ip().to_canonical())?;
             if let Some(username) = &tag.username {
-                write!(f, " username={}", Shown(username))?;
+                write!(f, " username=\"{}\"", Shown(username))?;
             }
-            write!(f, " remote_ip={}", tag.remote.ip().to_canonical())?;
         }
         match &self.subject {
             Subject::Session => Ok(()),

@@ -36,13 +36,6 @@ pub struct Ready {
     pub second: bool,
 }
 
-impl Ready {
-    /// Whether the deadline passed with nothing.
-    pub fn timed_out(self) -> bool {
-        !self.first && !self.second
-    }
-}
-
 /// Waits for either of two.
 pub fn either(first: (BorrowedFd, For), second: (BorrowedFd, For), until: Option<Instant>) -> io::Result<Ready> {
     let mut fds =

@@ -145,7 +145,7 @@ pub(super) fn modified(argument: &[u8]) -> FileCommand {
 
 pub(super) fn modify(argument: &[u8]) -> Result<FileCommand, Reply> {
     let (text, path) = two(argument)?;
-    let time = time::parse(text).ok_or_else(|| Reply::new(501, "Invalid time format; expected: YYYYMMDDHHMMSS."))?;
+    let time = time::parse(text).ok_or_else(|| Reply::new(550, "Invalid time format; expected: YYYYMMDDHHMMSS."))?;
     Ok(FileCommand::SetModified { time, path, verb: Verb::Mfmt })
 }
 

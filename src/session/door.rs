@@ -42,12 +42,19 @@ impl Talk<'_> {
                 self.modes.only_epsv = true;
                 Reply::new(200, "Other commands than EPSV are now disabled.")
             }
+            DataCommand::ExtendedActive(target) if Family::of(target.ip()) != self.family() => {
+                unsupported_family(self.family())
+            }
             DataCommand::Active(target) | DataCommand::ExtendedActive(target) => self.active(target),
             DataCommand::Abort => match std::mem::replace(&mut self.door, Door::Closed) {
                 Door::Closed => Reply::new(225, "No transfer to abort."),
                 _ => Reply::new(225, "ABOR command successful; data channel closed."),
             },
         }
+    }
+
+    fn family(&self) -> Family {
+        Family::of(self.control.local().ip())
     }
 
     fn passive(&mut self) -> Reply {
@@ -63,9 +70,8 @@ impl Talk<'_> {
     }
 
     fn extended_passive(&mut self, family: Option<Family>) -> Reply {
-        let ours = Family::of(self.control.local().ip());
-        if family.is_some_and(|family| family != ours) {
-            return unsupported_family(ours);
+        if family.is_some_and(|family| family != self.family()) {
+            return unsupported_family(self.family());
         }
         match self.listen() {
             Ok(port) => Reply::new(229, epsv_text(port)),
@@ -83,7 +89,7 @@ impl Talk<'_> {
                 Ok(port)
             }
             Err(error) => {
-                log::warn!("session {}: no passive port: {error}", self.tag.id);
+                self.services.complaints.note(|| format!("no passive port for {}: {error}", self.control.peer_ip()));
                 Err(Reply::new(425, "No passive port is free; try again later."))
             }
         }
@@ -91,19 +97,20 @@ impl Talk<'_> {
 
     fn active(&mut self, target: SocketAddr) -> Reply {
         self.door = Door::Closed;
-        let peer = self.control.peer();
-        let ours = Family::of(peer.ip());
-        if Family::of(target.ip()) != ours {
-            return unsupported_family(ours);
-        }
         let settings = self.settings();
-        match check_target(target, peer, settings.permit_foreign_addresses, settings.permit_privileged_ports) {
+        match check_target(
+            target,
+            self.control.peer(),
+            settings.permit_foreign_addresses,
+            settings.permit_privileged_ports,
+        ) {
             Ok(target) => {
                 self.door = Door::Active(target);
                 Reply::new(200, "Active data connection is set.")
             }
             Err(why) => {
-                log::warn!("session {}: refused to connect to {target}", self.tag.id);
+                let from = self.control.peer_ip();
+                self.services.complaints.note(|| format!("refused to connect to {target}, which {from} asked for"));
                 Reply::new(
                     501,
                     match why {

@@ -1,7 +1,7 @@
 //! Commands on files that need no data connection.
 
-use super::Talk;
 use super::workspace::Workspace;
+use super::{Talk, errors};
 use crate::accounts::Permission;
 use crate::events::{Kind, Subject};
 use crate::protocol::command::{FileCommand, TransferType};
@@ -13,7 +13,11 @@ use crate::protocol::verb::Verb;
 use crate::storage::{self, Detail, Error, Result};
 use jiff::Timestamp;
 
-pub(super) fn obey(workspace: &mut Workspace, talk: &mut Talk<'_>, command: FileCommand) -> Result<Reply> {
+pub(super) fn obey(workspace: &mut Workspace, talk: &Talk<'_>, command: FileCommand) -> Reply {
+    attempt(workspace, talk, command).unwrap_or_else(|error| errors::refusal(&error))
+}
+
+fn attempt(workspace: &mut Workspace, talk: &Talk<'_>, command: FileCommand) -> Result<Reply> {
     match command {
         FileCommand::PrintDirectory => Ok(here(257, workspace)),
         FileCommand::ChangeDirectory(path) => change_directory(workspace, workspace.at(&path)),
@@ -32,15 +36,6 @@ pub(super) fn obey(workspace: &mut Workspace, talk: &mut Talk<'_>, command: File
         FileCommand::Delete(path) => delete(workspace, talk, &path),
         FileCommand::RenameFrom(path) => rename_from(workspace, &path),
         FileCommand::RenameTo(path) => rename_to(workspace, talk, &path),
-        // Those with a data connection have rooms of their own.
-        FileCommand::List { .. }
-        | FileCommand::Names(_)
-        | FileCommand::MachineList(_)
-        | FileCommand::StatusOf(_)
-        | FileCommand::Retrieve(_)
-        | FileCommand::Store(_)
-        | FileCommand::Append(_)
-        | FileCommand::StoreUnique(_) => Err(Error::Unsupported("This command needs a data connection")),
     }
 }
 

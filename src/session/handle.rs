@@ -1,9 +1,8 @@
 //! What the server holds of a session that runs in another thread: enough to count it and to end it.
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One session, seen from outside.
 #[derive(Debug)]
@@ -11,9 +10,24 @@ pub struct Handle {
     id: u64,
     peer: SocketAddr,
     stream: Arc<TcpStream>,
-    began: Instant,
-    logged_in: AtomicBool,
-    ending: OnceLock<Ending>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    login: Login,
+    ending: Option<Ending>,
+}
+
+/// How far a session is with its login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Login {
+    /// It waits for the client's word.
+    Pending(Instant),
+    /// The password is being verified.
+    Verifying,
+    /// Somebody is in.
+    Done,
 }
 
 /// Why a session is to end.
@@ -31,14 +45,8 @@ pub enum Ending {
 impl Handle {
     /// A session that is about to begin.
     pub fn new(id: u64, stream: TcpStream, peer: SocketAddr) -> Handle {
-        Handle {
-            id,
-            peer,
-            stream: Arc::new(stream),
-            began: Instant::now(),
-            logged_in: AtomicBool::new(false),
-            ending: OnceLock::new(),
-        }
+        let state = Mutex::new(State { login: Login::Pending(Instant::now()), ending: None });
+        Handle { id, peer, stream: Arc::new(stream), state }
     }
 
     /// Its number.
@@ -51,27 +59,36 @@ impl Handle {
         self.peer
     }
 
-    /// When it began.
-    pub fn began(&self) -> Instant {
-        self.began
-    }
-
     /// Whether somebody has logged in.
     pub fn is_logged_in(&self) -> bool {
-        self.logged_in.load(Ordering::Relaxed)
+        self.lock().login == Login::Done
+    }
+
+    /// Whether it has been told to end.
+    pub fn is_ending(&self) -> bool {
+        self.lock().ending.is_some()
     }
 
     /// Tells it to end, and wakes it up if it waits for a command. The first reason counts.
     pub fn end(&self, ending: Ending) {
-        if self.ending.set(ending).is_ok() {
+        if self.lock().ending.get_or_insert(ending) == &ending {
             // It may be closed already.
             let _ = self.stream.shutdown(Shutdown::Read);
         }
     }
 
-    /// Whether it has been told to end.
-    pub fn is_ending(&self) -> bool {
-        self.ending.get().is_some()
+    /// Ends it at once if it has been waiting for the client's login for longer than this.
+    pub fn evict(&self, patience: Duration) -> bool {
+        let mut state = self.lock();
+        let waits = matches!(state.login, Login::Pending(since) if since.elapsed() > patience);
+        if !waits || state.ending.is_some() {
+            return false;
+        }
+        state.ending = Some(Ending::Evicted);
+        drop(state);
+        // Also if it is stuck in a reply that nobody reads.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        true
     }
 
     /// The socket once more, for a last word if the session can't begin.
@@ -80,14 +97,18 @@ impl Handle {
     }
 
     pub(super) fn ending(&self) -> Option<Ending> {
-        self.ending.get().copied()
+        self.lock().ending
     }
 
     pub(super) fn stream(&self) -> &Arc<TcpStream> {
         &self.stream
     }
 
-    pub(super) fn set_logged_in(&self, logged_in: bool) {
-        self.logged_in.store(logged_in, Ordering::Relaxed);
+    pub(super) fn set_login(&self, login: Login) {
+        self.lock().login = login;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,7 +20,7 @@ impl Talk<'_> {
             SessionCommand::Help(name) => help(name),
             SessionCommand::SiteHelp(name) => site_help(name),
             SessionCommand::Utf8 => Reply::new(200, "Always in UTF8 mode."),
-            SessionCommand::Facts(_) if !ready => Reply::new(530, "Log in with USER and PASS first."),
+            SessionCommand::Facts(_) if !ready => super::log_in_first(),
             SessionCommand::Facts(set) => {
                 self.modes.facts = set;
                 Reply::new(200, format!("MLST OPTS {}", set.chosen()))

@@ -1,10 +1,10 @@
 //! LIST, NLST, MLSD, and STAT of a path: entries go out as they are read.
 
-use super::transfer::{Cut, Wire};
+use super::transfer::{Wire, opening};
 use super::workspace::Workspace;
 use super::{End, Talk, errors};
 use crate::protocol::facts;
-use crate::protocol::glob;
+use crate::protocol::glob::{self, Pattern};
 use crate::protocol::listing::{write_line, write_name};
 use crate::protocol::path::{RawPath, VirtualPath};
 use crate::protocol::reply::{Reply, quoted};
@@ -13,9 +13,12 @@ use crate::storage::{Detail, Entry, Error, Facts, Kind, Listing, Result as Stora
 
 /// Text is sent when there is so much of it.
 const PIECE: usize = 32 << 10;
-/// `LIST -R` goes so deep, and lists so many entries.
+/// The client is heard after so many entries, also where none is listed.
+const QUIET: usize = 1000;
+/// `LIST -R` goes so deep, lists so many entries, and remembers so many bytes of directories to come.
 const MAX_DEPTH: usize = 32;
 const MAX_ENTRIES: usize = 100_000;
+const MAX_AHEAD: usize = 1 << 20;
 
 /// Appends the next line; none when there is no more.
 type Lines<'a> = dyn FnMut(&mut Vec<u8>) -> Option<StorageResult<()>> + 'a;
@@ -25,7 +28,7 @@ enum Found {
     Directory(Listing),
     One(Box<Facts>),
     /// No such name, but a pattern that some may match.
-    Matches(Listing, Vec<u8>),
+    Matches(Listing, Pattern),
 }
 
 /// LIST.
@@ -37,11 +40,17 @@ pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath, re
     };
     let clock = ListingClock::new(talk.settings().local_times);
     if recursive && let Found::Directory(listing) = found {
-        let mut tree = Tree { workspace, clock, listing, at: path, depth: 0, ahead: Vec::new(), entries: 0 };
+        let mut tree =
+            Tree { workspace, clock, listing, at: path, depth: 0, ahead: Vec::new(), ahead_bytes: 0, entries: 0 };
         return send(talk, &mut |out| tree.next(out));
     }
     let mut entries = entries(found, &path);
-    send(talk, &mut |out| entries.next().map(|entry| entry.map(|entry| line(&entry, &clock, out))))
+    send(talk, &mut |out| {
+        entries.next().map(|entry| {
+            entry?.iter().for_each(|entry| line(entry, &clock, out));
+            Ok(())
+        })
+    })
 }
 
 /// NLST: bare names; where a file or a pattern was asked for, as it was asked for.
@@ -62,8 +71,10 @@ pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -
     let mut entries = entries(found, &path);
     send(talk, &mut |out| {
         entries.next().map(|entry| {
-            out.extend_from_slice(prefix);
-            write_name(&entry?.name, out);
+            if let Some(entry) = entry? {
+                out.extend_from_slice(prefix);
+                write_name(&entry.name, out);
+            }
             Ok(())
         })
     })
@@ -107,7 +118,7 @@ pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) 
     let mut piece = Reply::begin(213, first);
     let mut text = Vec::new();
     for entry in entries(found, &path) {
-        let Ok(entry) = entry else { break };
+        let Ok(Some(entry)) = entry else { break };
         text.clear();
         line(&entry, &clock, &mut text);
         piece.middle(text.trim_ascii_end());
@@ -126,23 +137,23 @@ fn find(workspace: &Workspace, path: &VirtualPath, detail: Detail) -> StorageRes
     match home.facts(path, Detail::Follow) {
         Ok(facts) if facts.kind == Kind::Directory => Ok(Found::Directory(home.list(path, detail)?)),
         Err(Error::NotFound) if glob::is_pattern(name) => {
-            Ok(Found::Matches(home.list(&path.parent(), detail)?, name.to_vec()))
+            Ok(Found::Matches(home.list(&path.parent(), detail)?, Pattern::parse(name)))
         }
         _ => Ok(Found::One(Box::new(home.facts(path, Detail::ShowLinks)?))),
     }
 }
 
-fn entries(found: Found, path: &VirtualPath) -> Listing {
+/// The entries of what was found; None for each that does not match, so that the client is heard among many of them.
+fn entries(found: Found, path: &VirtualPath) -> Box<dyn Iterator<Item = StorageResult<Option<Entry>>>> {
     match found {
-        Found::Directory(listing) => listing,
+        Found::Directory(listing) => Box::new(listing.map(|entry| entry.map(Some))),
         Found::One(facts) => {
             let name = path.name().unwrap_or_default().to_vec();
-            Box::new(std::iter::once(Ok(Entry { name, facts: Some(*facts) })))
+            Box::new(std::iter::once(Ok(Some(Entry { name, facts: Some(*facts) }))))
         }
-        Found::Matches(listing, pattern) => Box::new(listing.filter(move |entry| match entry {
-            Ok(entry) => glob::matches(&pattern, &entry.name),
-            Err(_) => true,
-        })),
+        Found::Matches(listing, pattern) => {
+            Box::new(listing.map(move |entry| entry.map(|entry| pattern.matches(&entry.name).then_some(entry))))
+        }
     }
 }
 
@@ -158,17 +169,21 @@ fn send(talk: &mut Talk<'_>, lines: &mut Lines<'_>) -> Result<Reply, End> {
         return Ok(reply);
     }
     let mut wire = Wire::new(talk);
-    let result = wire.open(&super::transfer::opening()).and_then(|data| {
-        let mut text = Vec::with_capacity(4 << 10);
+    let result = wire.send(&opening(), |wire, data| {
+        let (mut text, mut quiet) = (Vec::with_capacity(4 << 10), 0);
         while let Some(more) = lines(&mut text) {
             more?;
+            quiet += 1;
             if text.len() >= PIECE {
-                wire.send_all(&data, &text)?;
+                wire.send_all(data, &text)?;
                 text.clear();
+                quiet = 0;
+            } else if quiet >= QUIET {
+                wire.catch_up()?;
+                quiet = 0;
             }
         }
-        wire.send_all(&data, &text)?;
-        data.finish().map_err(Cut::Reset)
+        wire.send_all(data, &text)
     });
     wire.reply(result)
 }
@@ -181,6 +196,7 @@ struct Tree<'a> {
     at: VirtualPath,
     depth: usize,
     ahead: Vec<(VirtualPath, usize)>,
+    ahead_bytes: usize,
     entries: usize,
 }
 
@@ -191,8 +207,13 @@ impl Tree<'_> {
             Some(Ok(entry)) if self.entries < MAX_ENTRIES => {
                 self.entries += 1;
                 let is_directory = |facts: &Facts| facts.kind == Kind::Directory && facts.link_target.is_none();
-                if self.depth < MAX_DEPTH && entry.facts.as_ref().is_some_and(is_directory) {
-                    self.ahead.push((self.at.join(&entry.name), self.depth + 1));
+                if self.depth < MAX_DEPTH
+                    && self.ahead_bytes < MAX_AHEAD
+                    && entry.facts.as_ref().is_some_and(is_directory)
+                {
+                    let path = self.at.join(&entry.name);
+                    self.ahead_bytes += path.as_bytes().len();
+                    self.ahead.push((path, self.depth + 1));
                 }
                 line(&entry, &self.clock, out);
                 return Some(Ok(()));
@@ -200,6 +221,7 @@ impl Tree<'_> {
             _ => {}
         }
         let (path, depth) = self.ahead.pop().filter(|_| self.entries < MAX_ENTRIES)?;
+        self.ahead_bytes -= path.as_bytes().len();
         // One that has gone, or may not be read, is passed over.
         self.listing = match self.workspace.home.list(&path, Detail::ShowLinks) {
             Ok(listing) => listing,

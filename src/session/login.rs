@@ -1,6 +1,7 @@
 //! USER, PASS, REIN, QUIT: who it is, and that nobody can find out who it could be.
 
 use super::door::Door;
+use super::handle::Login as Waiting;
 use super::workspace::Workspace;
 use super::{End, Modes, Phase, Session};
 use crate::accounts::{Denial, Known, Refusal};
@@ -47,11 +48,16 @@ impl Session<'_> {
             Phase::AwaitPassword(name) => std::mem::take(name),
         };
         self.phase = Phase::AwaitUser;
+        let began = Instant::now();
+        self.talk.handle.set_login(Waiting::Verifying);
         // What is not UTF-8 is nobody's name, like an empty one; it costs the same time.
         let username = String::from_utf8(name).unwrap_or_default();
-        match self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip()) {
+        let result = self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip());
+        let outcome = if result.is_ok() { Waiting::Done } else { Waiting::Pending(began) };
+        self.talk.handle.set_login(outcome);
+        match result {
             Ok(known) => Ok(self.welcome(known)),
-            Err(Refusal::Denied(denial)) => self.deny(&denial),
+            Err(Refusal::Denied(denial)) => self.deny(&denial, began),
             Err(Refusal::Unavailable(why)) => {
                 log::error!("session {}: nobody can log in: {why}", self.talk.tag.id);
                 self.talk.tell(Kind::LoginFailed, Subject::Reason(why));
@@ -63,16 +69,15 @@ impl Session<'_> {
     fn welcome(&mut self, known: Known) -> Reply {
         let services = self.talk.services;
         self.failed_logins = 0;
-        self.talk.handle.set_logged_in(true);
         self.phase = Phase::Ready(Box::new(Workspace::new(known, &*services.storage, services.settings.umask)));
         self.talk.tell(Kind::Login, Subject::Session);
         Reply::new(230, "welcome.")
     }
 
-    /// The same reply after the same time, whatever the reason.
-    fn deny(&mut self, denial: &Denial) -> Result<Reply, End> {
+    /// The same reply at the same time after the question, whatever the reason.
+    fn deny(&mut self, denial: &Denial, began: Instant) -> Result<Reply, End> {
         let services = self.talk.services;
-        let until = Instant::now() + services.settings.auth_failed_timeout;
+        let until = began + services.settings.auth_failed_timeout;
         self.failed_logins += 1;
         if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
             let name = self.talk.tag.username.as_deref().unwrap_or_default();
@@ -98,9 +103,9 @@ impl Session<'_> {
         if matches!(self.phase, Phase::Ready(_)) {
             self.talk.tell(Kind::Logout, Subject::Session);
             self.login_until = self.talk.settings().login_timeout.map(|limit| Instant::now() + limit);
+            self.talk.handle.set_login(Waiting::Pending(Instant::now()));
         }
         self.phase = Phase::AwaitUser;
-        self.talk.handle.set_logged_in(false);
         self.talk.door = Door::Closed;
         self.talk.modes = Modes::default();
         self.talk.idle = self.talk.settings().timeout;

@@ -15,12 +15,12 @@ mod workspace;
 pub use handle::{Ending, Handle};
 
 use crate::accounts::{Refusal, Verifier};
-use crate::events::{Bus, Event, Kind, SessionTag, Subject};
+use crate::events::{Bus, Complaints, Event, Kind, SessionTag, Subject};
 use crate::net::bans::Bans;
 use crate::net::control::{Control, Heard};
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
-use crate::protocol::command::{Command, FileCommand, TransferType};
+use crate::protocol::command::{Command, TransferCommand, TransferType};
 use crate::protocol::facts::FactSet;
 use crate::protocol::line::Line;
 use crate::protocol::reply::Reply;
@@ -97,6 +97,8 @@ pub struct Services {
     pub bus: Bus,
     /// Who has failed too often.
     pub bans: Bans,
+    /// Complaints about clients, which could be many.
+    pub complaints: Complaints,
 }
 
 /// Who the client is, as far as we know.
@@ -308,17 +310,28 @@ impl<'a> Session<'a> {
         };
         log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
         if request.needs_login() && !matches!(self.phase, Phase::Ready(_)) {
-            return Ok(Reply::new(530, "Log in with USER and PASS first."));
+            return Ok(log_in_first());
         }
-        match request.command() {
-            Err(reply) => Ok(reply),
-            Ok(Command::Login(command)) => self.login(command),
-            Ok(Command::Session(command)) => Ok(self.talk.inform(command, &self.phase)),
-            Ok(Command::Data(command)) => Ok(self.talk.prepare_data(command)),
-            Ok(Command::File(command)) => match &mut self.phase {
-                Phase::Ready(workspace) => obey_on_files(workspace, &mut self.talk, command),
-                _ => Ok(Reply::new(530, "Log in with USER and PASS first.")),
-            },
+        let command = match request.command() {
+            Err(reply) => return Ok(reply),
+            Ok(command) => command,
+        };
+        let needed = command.permission();
+        let workspace = match &mut self.phase {
+            Phase::Ready(workspace) => Some(workspace),
+            _ => None,
+        };
+        // The one place where permissions are checked.
+        if !needed.is_none_or(|permission| workspace.as_ref().is_some_and(|workspace| workspace.may(permission))) {
+            return Ok(errors::not_permitted());
+        }
+        match (command, workspace) {
+            (Command::Login(command), _) => self.login(command),
+            (Command::Session(command), _) => Ok(self.talk.inform(command, &self.phase)),
+            (Command::Data(command), _) => Ok(self.talk.prepare_data(command)),
+            (Command::File(command), Some(workspace)) => Ok(files::obey(workspace, &mut self.talk, command)),
+            (Command::Transfer(command), Some(workspace)) => transfer_files(workspace, &mut self.talk, command),
+            (Command::File(_) | Command::Transfer(_), None) => Ok(log_in_first()),
         }
     }
 
@@ -344,22 +357,21 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The one place where permissions are checked, and the rooms of the commands that need a home.
-fn obey_on_files(workspace: &mut Workspace, talk: &mut Talk<'_>, command: FileCommand) -> Result<Reply, End> {
-    if !command.permission().is_none_or(|permission| workspace.may(permission)) {
-        return Ok(errors::not_permitted());
-    }
+fn transfer_files(workspace: &Workspace, talk: &mut Talk<'_>, command: TransferCommand) -> Result<Reply, End> {
     match command {
-        FileCommand::List { path, recursive } => listing::list(workspace, talk, &path, recursive),
-        FileCommand::Names(path) => listing::names(workspace, talk, &path),
-        FileCommand::MachineList(path) => listing::machine_list(workspace, talk, &path),
-        FileCommand::StatusOf(path) => listing::status(workspace, talk, &path),
-        FileCommand::Retrieve(path) => transfer::download(workspace, talk, &path),
-        FileCommand::Store(path) => upload::store(workspace, talk, &path),
-        FileCommand::Append(path) => upload::append(workspace, talk, &path),
-        FileCommand::StoreUnique(path) => upload::store_unique(workspace, talk, &path),
-        command => Ok(files::obey(workspace, talk, command).unwrap_or_else(|error| errors::refusal(&error))),
+        TransferCommand::List { path, recursive } => listing::list(workspace, talk, &path, recursive),
+        TransferCommand::Names(path) => listing::names(workspace, talk, &path),
+        TransferCommand::MachineList(path) => listing::machine_list(workspace, talk, &path),
+        TransferCommand::StatusOf(path) => listing::status(workspace, talk, &path),
+        TransferCommand::Retrieve(path) => transfer::download(workspace, talk, &path),
+        TransferCommand::Store(path) => upload::store(workspace, talk, &path),
+        TransferCommand::Append(path) => upload::append(workspace, talk, &path),
+        TransferCommand::StoreUnique(path) => upload::store_unique(workspace, talk, &path),
     }
+}
+
+fn log_in_first() -> Reply {
+    Reply::new(530, "Log in with USER and PASS first.")
 }
 
 impl Talk<'_> {

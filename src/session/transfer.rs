@@ -18,14 +18,12 @@ use rustix::io::Errno;
 use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How much one sendfile(2) is asked to send: between two of them the control connection is looked at.
+/// How much one sendfile(2) is asked to send; behind each the control connection is looked at.
 const PIECE: usize = 4 << 20;
 /// A buffer for what sendfile(2) can't do.
 const BUFFER: usize = 64 << 10;
-/// A client may close the control connection right behind its last byte; that byte still counts.
-const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// Why a transfer ended before its end.
 #[derive(Debug)]
@@ -97,15 +95,7 @@ pub(super) fn download(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPat
         return Ok(reply);
     }
     let mut wire = Wire::new(talk);
-    let result = wire.open(&opening()).and_then(|data| match wire.send_source(&data, &mut *source, offset) {
-        Ok(()) => data.finish().map_err(Cut::Reset),
-        // Who aborts knows that it is not whole; everyone else must not take it for that.
-        Err(Cut::Aborted) => Err(Cut::Aborted),
-        Err(cut) => {
-            data.reset();
-            Err(cut)
-        }
-    });
+    let result = wire.send(&opening(), |wire, data| wire.send_source(data, &mut *source, offset));
     wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
 }
 
@@ -131,13 +121,11 @@ pub(super) struct Wire<'t, 'a> {
     began: Instant,
     /// The server stops, and this is the end of the grace time.
     draining: Option<Instant>,
-    /// The control connection is gone; so long the last bytes are taken.
-    gone: Option<Instant>,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
-        Wire { talk, bytes: 0, began: Instant::now(), draining: None, gone: None }
+        Wire { talk, bytes: 0, began: Instant::now(), draining: None }
     }
 
     pub(super) fn kind(&self) -> TransferType {
@@ -169,8 +157,7 @@ impl<'t, 'a> Wire<'t, 'a> {
             if let Some(stream) = port.accept(client, foreign).map_err(failed)? {
                 return DataStream::new(stream).map_err(failed);
             }
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            match self.ready(port.as_fd(), For::Reading, left) {
+            match self.ready(port.as_fd(), For::Reading, until) {
                 Err(Cut::Stalled) => return Err(Cut::NoConnection("nobody came in time".to_string())),
                 other => other?,
             }
@@ -189,20 +176,19 @@ impl<'t, 'a> Wire<'t, 'a> {
             result => result,
         };
         let connecting = connecting.map_err(failed)?;
-        match self.ready(connecting.as_fd(), For::Writing, self.talk.settings().port_timeout) {
+        let until = self.talk.settings().port_timeout.map(|limit| Instant::now() + limit);
+        match self.ready(connecting.as_fd(), For::Writing, until) {
             Err(Cut::Stalled) => Err(Cut::NoConnection("the client does not answer".to_string())),
             Err(cut) => Err(cut),
             Ok(()) => connecting.finish().map_err(failed),
         }
     }
 
-    /// Waits until the data connection is ready, and hears meanwhile what the client says.
-    fn ready(&mut self, data: BorrowedFd<'_>, what: For, limit: Option<Duration>) -> Result<(), Cut> {
+    /// Waits until the data connection is ready, and hears meanwhile what the client says; that gives it no more time.
+    fn ready(&mut self, data: BorrowedFd<'_>, what: For, until: Option<Instant>) -> Result<(), Cut> {
         loop {
-            let deadlines = [limit.map(|limit| Instant::now() + limit), self.draining, self.gone];
-            let until = deadlines.into_iter().flatten().min();
-            let alone = self.draining.is_some() || self.gone.is_some();
-            let (control_ready, data_ready) = match alone {
+            let until = [until, self.draining].into_iter().flatten().min();
+            let (control_ready, data_ready) = match self.is_alone() {
                 true => (false, wait::one(data, what, until).map_err(Cut::Reset)?),
                 false => {
                     let control = (self.talk.control.as_fd(), self.hearing());
@@ -211,14 +197,10 @@ impl<'t, 'a> Wire<'t, 'a> {
                 }
             };
             if control_ready {
-                self.hear(what)?;
+                self.hear()?;
             }
-            let now = Instant::now();
-            if self.draining.is_some_and(|end| end <= now) {
+            if self.draining.is_some_and(|end| end <= Instant::now()) {
                 return Err(Cut::Stopping);
-            }
-            if self.gone.is_some_and(|end| end <= now) {
-                return Err(Cut::ControlGone);
             }
             if data_ready {
                 return Ok(());
@@ -229,36 +211,62 @@ impl<'t, 'a> Wire<'t, 'a> {
         }
     }
 
+    /// From now on, for as long as data may stand still.
+    fn stall_limit(&self) -> Option<Instant> {
+        self.talk.settings().data_timeout.map(|limit| Instant::now() + limit)
+    }
+
+    /// Hears what the client has said already, without waiting.
+    pub(super) fn catch_up(&mut self) -> Result<(), Cut> {
+        while !self.is_alone() {
+            let control = (self.talk.control.as_fd(), self.hearing());
+            if !wait::one(control.0, control.1, Some(Instant::now())).map_err(Cut::Reset)? {
+                break;
+            }
+            self.hear()?;
+        }
+        Ok(())
+    }
+
+    /// Nothing more is expected on the control connection: the client has said QUIT, or the server stops.
+    fn is_alone(&self) -> bool {
+        self.draining.is_some() || self.talk.quitting
+    }
+
     /// A command that has to wait for its turn is left where it is, and those behind it in the socket.
     fn hearing(&self) -> For {
         let lines = self.talk.control.waiting();
         if lines.peek_line().is_some() || lines.is_full() { For::HangUp } else { For::Reading }
     }
 
-    /// The control connection has something to say.
-    fn hear(&mut self, transfer: For) -> Result<(), Cut> {
+    /// The control connection has something to say. That it has ended, ends the transfer.
+    fn hear(&mut self) -> Result<(), Cut> {
         let hung_up = self.hearing() == For::HangUp || !self.talk.control.fill().map_err(|_| Cut::ControlGone)?;
-        match (self.talk.handle.ending(), hung_up) {
-            (Some(Ending::Stop { transfers_until }), _) => self.draining = Some(transfers_until),
-            (Some(Ending::Evicted), _) => return Err(Cut::Stopping),
-            (None, true) if transfer == For::Reading => self.gone = Some(Instant::now() + LAST_BYTES),
-            (None, true) => return Err(Cut::ControlGone),
-            (None, false) => {}
+        match self.talk.handle.ending() {
+            Some(Ending::Stop { transfers_until }) => {
+                self.draining = Some(transfers_until);
+                Ok(())
+            }
+            Some(Ending::Evicted) => Err(Cut::Stopping),
+            None if hung_up => Err(Cut::ControlGone),
+            None => self.answer(),
         }
-        self.answer()
     }
 
     /// Obeys what may be obeyed during a transfer.
     fn answer(&mut self) -> Result<(), Cut> {
-        while let Some(line) = self.talk.control.waiting().peek_line() {
+        while !self.talk.quitting
+            && let Some(line) = self.talk.control.waiting().peek_line()
+        {
             let command = Request::parse(line).and_then(Request::command);
             let reply = match command {
                 Ok(Command::Data(DataCommand::Abort)) => None,
                 Ok(Command::Session(SessionCommand::Noop)) => Some(info::noop()),
                 Ok(Command::Session(SessionCommand::Status)) => Some(self.status()),
-                // RFC 959: the connection stays until the transfer has its reply.
+                // RFC 959: the connection stays until the transfer has its reply. Nothing more is heard.
                 Ok(Command::Login(Login::Quit)) => {
                     self.talk.quitting = true;
+                    self.talk.tell(Kind::Logout, Subject::Session);
                     Some(Reply::new(221, "good bye."))
                 }
                 _ => return Ok(()),
@@ -277,6 +285,24 @@ impl<'t, 'a> Wire<'t, 'a> {
         let (bytes, seconds) = (self.bytes, self.began.elapsed().as_secs_f64());
         let transfer = format!("Data connection open: {bytes} bytes in {seconds:.1} seconds.");
         self.talk.status(&format!("Logged in as: {}", Shown(name)), Some(transfer))
+    }
+
+    /// Opens the connection for what `fill` sends, and ends it so that the client can tell what is whole.
+    pub(super) fn send(
+        &mut self,
+        opening: &Reply,
+        fill: impl FnOnce(&mut Self, &DataStream) -> Result<(), Cut>,
+    ) -> Result<(), Cut> {
+        let data = self.open(opening)?;
+        match fill(self, &data) {
+            Ok(()) => data.finish().map_err(Cut::Reset),
+            // Who aborts knows that it is not whole; everyone else must not take it for that.
+            Err(Cut::Aborted) => Err(Cut::Aborted),
+            Err(cut) => {
+                data.reset();
+                Err(cut)
+            }
+        }
     }
 
     fn send_source(&mut self, data: &DataStream, source: &mut dyn Source, offset: u64) -> Result<(), Cut> {
@@ -320,14 +346,14 @@ impl<'t, 'a> Wire<'t, 'a> {
                 Err(Errno::INVAL | Errno::NOSYS) if self.bytes == 0 => return Ok(false),
                 Err(errno) => return Err(send_error(errno.into())),
             }
-            self.ready(data.as_fd(), For::Writing, self.talk.settings().data_timeout)?;
+            self.ready(data.as_fd(), For::Writing, self.stall_limit())?;
         }
     }
 
     /// Sends bytes, however long the client takes for them.
     pub(super) fn send_all(&mut self, data: &DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
         while !bytes.is_empty() {
-            self.ready(data.as_fd(), For::Writing, self.talk.settings().data_timeout)?;
+            self.ready(data.as_fd(), For::Writing, self.stall_limit())?;
             match data.stream().write(bytes) {
                 Ok(sent) => {
                     self.bytes += sent as u64;
@@ -343,7 +369,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// Waits for bytes of the client; 0 is the end.
     pub(super) fn receive(&mut self, data: &DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
         loop {
-            self.ready(data.as_fd(), For::Reading, self.talk.settings().data_timeout)?;
+            self.ready(data.as_fd(), For::Reading, self.stall_limit())?;
             match io::Read::read(&mut data.stream(), buffer) {
                 Ok(length) => {
                     self.bytes += length as u64;
@@ -383,12 +409,10 @@ fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-/// A broken connection is the client's doing, anything else is ours.
+/// Reading the file is ours, the rest is the network's.
 fn send_error(error: io::Error) -> Cut {
-    match error.kind() {
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::TimedOut => {
-            Cut::Reset(error)
-        }
-        _ => Cut::Storage(Error::Io(error)),
+    match Errno::from_io_error(&error) {
+        Some(Errno::IO | Errno::STALE) => Cut::Storage(Error::Io(error)),
+        _ => Cut::Reset(error),
     }
 }

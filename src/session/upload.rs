@@ -48,7 +48,7 @@ pub(super) fn store_unique(workspace: &Workspace, talk: &mut Talk<'_>, path: &Ra
     }
     let wish = if path.is_empty() { workspace.cwd.join(b"ftpd") } else { workspace.at(path) };
     match unique(workspace, &wish) {
-        Err(error) => Ok(errors::refusal(&error)),
+        Err(error) => Ok(Reply::new(450, format!("{error}."))),
         Ok(path) => {
             let opening = Reply::new(150, [b"FILE: ", path.name().unwrap_or_default()].concat());
             receive(workspace, talk, &path, Write::Whole, &opening)
@@ -90,6 +90,8 @@ fn receive(
     };
     let mut wire = Wire::new(talk);
     let received = wire.open(opening).and_then(|data| copy(&mut wire, &data, &mut *upload));
+    // A client that was killed ends both connections: what it sent is not a whole file.
+    let received = received.and_then(|()| wire.catch_up());
     let result = match received {
         Ok(()) => upload.commit().map_err(Cut::Storage),
         Err(cut) => {

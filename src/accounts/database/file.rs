@@ -1,14 +1,18 @@
 //! The database file: connections that are opened anew when another file takes its place, and a version that
 //! changes when anybody writes to it.
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A change so recent that another one may bear the same time stamp.
-const SETTLED: Duration = Duration::from_millis(20);
+const SAME_STAMP: Duration = Duration::from_millis(20);
+/// A write-ahead log is written before its frames count: what was written so recently may not have been seen yet.
+const LATE_COMMIT: Duration = Duration::from_secs(60);
+/// A database found locked is not asked again so soon by those who can do without an answer.
+const LOCKED: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
@@ -16,6 +20,7 @@ pub(super) struct DatabaseFile {
     wal: PathBuf,
     idle: Mutex<Vec<(FileId, Connection)>>,
     seen: Mutex<Seen>,
+    locked_at: Mutex<Option<Instant>>,
 }
 
 type FileId = (u64, u64);
@@ -24,7 +29,8 @@ type FileId = (u64, u64);
 struct Seen {
     version: u64,
     state: State,
-    settled: bool,
+    /// What `PRAGMA data_version` said last, on the one connection that is asked.
+    watched: Option<(FileId, Connection, i64)>,
 }
 
 /// What stat(2) tells of the database and its write-ahead log.
@@ -35,7 +41,13 @@ impl DatabaseFile {
     pub(super) fn new(path: PathBuf) -> DatabaseFile {
         let mut wal = path.clone().into_os_string();
         wal.push("-wal");
-        DatabaseFile { path, wal: wal.into(), idle: Mutex::default(), seen: Mutex::default() }
+        DatabaseFile {
+            path,
+            wal: wal.into(),
+            idle: Mutex::default(),
+            seen: Mutex::default(),
+            locked_at: Mutex::default(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -48,8 +60,7 @@ impl DatabaseFile {
         patience: Duration,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let id = std::fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino()));
-        let id = id.map_err(|_| cannot_open())?;
+        let id = self.id()?;
         let idle = {
             let mut idle = lock(&self.idle);
             idle.retain(|(of, _)| *of == id);
@@ -61,23 +72,74 @@ impl DatabaseFile {
         };
         connection.busy_timeout(patience)?;
         let result = query(&connection);
-        // A connection that has met an error may be to a file that is broken or gone: it is not used again.
-        if result.is_ok() {
-            lock(&self.idle).push((id, connection));
+        match &result {
+            Ok(_) => lock(&self.idle).push((id, connection)),
+            // It may be to a file that is broken or gone: it is not used again.
+            Err(error) => {
+                let locked =
+                    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+                *lock(&self.locked_at) = locked.then(Instant::now);
+            }
         }
         result
     }
 
-    /// A number that is another one after every change of the file.
+    /// Whether it was found locked a moment ago.
+    pub(super) fn is_locked(&self) -> bool {
+        lock(&self.locked_at).is_some_and(|at| at.elapsed() < LOCKED)
+    }
+
+    /// A number that is another one after every change of the file. Mostly stat(2) tells; where it can't, SQLite does.
     pub(super) fn version(&self) -> u64 {
         let state = [file_state(&self.path), file_state(&self.wal)];
+        let [database, wal] = state.map(|state| state.map_or(Age::Old, Age::of));
         let mut seen = lock(&self.seen);
-        if seen.state != state || !seen.settled {
+        let changed = seen.state != state || database == Age::SameStamp || wal == Age::SameStamp;
+        if changed || (wal == Age::Recent && self.data_version_changed(&mut seen).unwrap_or(true)) {
             seen.version += 1;
             seen.state = state;
-            seen.settled = is_settled(&state);
         }
         seen.version
+    }
+
+    fn data_version_changed(&self, seen: &mut Seen) -> rusqlite::Result<bool> {
+        let id = self.id()?;
+        let (connection, before) = match seen.watched.take() {
+            Some((of, connection, before)) if of == id => (connection, Some(before)),
+            _ => (open(&self.path)?, None),
+        };
+        let now = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        seen.watched = Some((id, connection, now));
+        Ok(before != Some(now))
+    }
+
+    fn id(&self) -> rusqlite::Result<FileId> {
+        let metadata = std::fs::metadata(&self.path).map_err(|_| cannot_open())?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+}
+
+/// How long ago a file was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    SameStamp,
+    Recent,
+    Old,
+}
+
+impl Age {
+    /// A stamp of the future is no fresh one: whoever writes now, changes it.
+    fn of(state: FileState) -> Age {
+        let (.., seconds, nanoseconds) = state;
+        let since_epoch = Duration::new(seconds.unsigned_abs(), nanoseconds.unsigned_abs().try_into().unwrap_or(0));
+        let stamp = SystemTime::UNIX_EPOCH + since_epoch;
+        let now = SystemTime::now();
+        let age = now.duration_since(stamp).unwrap_or_else(|error| error.duration());
+        match age {
+            age if age <= SAME_STAMP => Age::SameStamp,
+            age if age <= LATE_COMMIT => Age::Recent,
+            _ => Age::Old,
+        }
     }
 }
 
@@ -95,15 +157,6 @@ fn cannot_open() -> rusqlite::Error {
 fn file_state(path: &Path) -> Option<FileState> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()))
-}
-
-fn is_settled(state: &State) -> bool {
-    let now = SystemTime::now();
-    state.iter().flatten().all(|&(.., seconds, nanoseconds)| {
-        let since_epoch = Duration::new(seconds.unsigned_abs(), nanoseconds.unsigned_abs().try_into().unwrap_or(0));
-        let age = now.duration_since(SystemTime::UNIX_EPOCH + since_epoch);
-        age.is_ok_and(|age| age > SETTLED)
-    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,13 +1,12 @@
 //! Writes `last_login` of FTP accounts, some at a time, in a thread of its own: no login waits for the disk.
 
 use super::file;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Between two transactions: what comes meanwhile is written in the next.
@@ -15,78 +14,101 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// After a failure, the next attempt.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// How long the end of the server waits for the last of them.
+const LAST_WRITE: Duration = Duration::from_secs(3);
+
 #[derive(Debug)]
 pub(super) struct LastLogin {
-    logins: Option<Sender<(i64, Timestamp)>>,
-    thread: Option<JoinHandle<()>>,
+    messages: Sender<Message>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Login(i64, Timestamp),
+    /// Write what there is, then drop this.
+    Flush(Sender<()>),
+}
+
+#[derive(Default)]
+struct Pending {
+    logins: HashMap<i64, Timestamp>,
+    flushes: Vec<Sender<()>>,
+    /// Nobody can tell of logins any more.
+    ended: bool,
 }
 
 impl LastLogin {
     pub(super) fn start(path: PathBuf) -> io::Result<LastLogin> {
-        let (sender, receiver) = unbounded();
-        let thread = std::thread::Builder::new().name("last-login".into()).spawn(move || run(&path, &receiver))?;
-        Ok(LastLogin { logins: Some(sender), thread: Some(thread) })
+        let (messages, receiver) = unbounded();
+        std::thread::Builder::new().name("last-login".into()).spawn(move || run(&path, &receiver))?;
+        Ok(LastLogin { messages })
     }
 
     pub(super) fn note(&self, account: i64) {
-        if let Some(logins) = &self.logins {
-            // The thread takes them until we are dropped.
-            let _ = logins.send((account, Timestamp::now()));
+        // The thread takes them until we are dropped.
+        let _ = self.messages.send(Message::Login(account, Timestamp::now()));
+    }
+
+    /// Waits until all are written, but not for ever.
+    pub(super) fn flush(&self) {
+        let (flushed, done) = bounded(0);
+        let _ = self.messages.send(Message::Flush(flushed));
+        if done.recv_timeout(LAST_WRITE) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("the last_login of the last logins could not be written: the database is locked");
         }
     }
 }
 
-impl Drop for LastLogin {
-    fn drop(&mut self) {
-        self.logins = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn run(path: &Path, logins: &Receiver<(i64, Timestamp)>) {
-    let mut pending = HashMap::new();
+fn run(path: &Path, messages: &Receiver<Message>) {
+    let mut pending = Pending::default();
     let mut complained = false;
     let mut not_before = Instant::now();
-    loop {
-        let ended = gather(logins, &mut pending, not_before);
-        match write(path, &pending) {
+    while !pending.ended {
+        pending.gather(messages, not_before);
+        not_before = Instant::now() + PAUSE;
+        match write(path, &pending.logins) {
             Ok(()) => {
-                pending.clear();
+                pending.logins.clear();
                 complained = false;
-                not_before = Instant::now() + PAUSE;
             }
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
                 log::debug!("database {}: read-only, last_login is not written", path.display());
-                pending.clear();
+                pending.logins.clear();
             }
-            Err(error) if !complained => {
-                log::warn!("database {}: last_login is not written yet: {error}", path.display());
-                complained = true;
+            Err(error) => {
+                if !std::mem::replace(&mut complained, true) {
+                    log::warn!("database {}: last_login is not written yet: {error}", path.display());
+                }
                 not_before = Instant::now() + RETRY;
             }
-            Err(_) => not_before = Instant::now() + RETRY,
         }
-        if ended {
-            return;
-        }
+        pending.flushes.clear();
     }
 }
 
-/// Waits for a login and collects those that come until then; true when no more will come.
-fn gather(logins: &Receiver<(i64, Timestamp)>, pending: &mut HashMap<i64, Timestamp>, until: Instant) -> bool {
-    if pending.is_empty() {
-        match logins.recv() {
-            Ok((account, time)) => pending.insert(account, time),
-            Err(_) => return true,
-        };
+impl Pending {
+    /// Waits for a login and collects those that come until then.
+    fn gather(&mut self, messages: &Receiver<Message>, until: Instant) {
+        if self.logins.is_empty() {
+            match messages.recv() {
+                Ok(message) => self.take(message),
+                Err(_) => self.ended = true,
+            }
+        }
+        while self.flushes.is_empty() && !self.ended {
+            match messages.recv_deadline(until) {
+                Ok(message) => self.take(message),
+                Err(error) if error.is_disconnected() => self.ended = true,
+                Err(_) => return,
+            }
+        }
     }
-    loop {
-        match logins.recv_deadline(until) {
-            Ok((account, time)) => pending.insert(account, time),
-            Err(error) => return error.is_disconnected(),
-        };
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Login(account, time) => drop(self.logins.insert(account, time)),
+            Message::Flush(flushed) => self.flushes.push(flushed),
+        }
     }
 }
 

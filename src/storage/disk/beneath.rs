@@ -1,6 +1,7 @@
 //! Opening beneath a home. Links that stay inside are followed, also absolute ones; those that lead out don't exist.
 
 use super::facts_of;
+use crate::events::Complaints;
 use crate::storage::{Detail, Error, Facts, Result, VirtualPath};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -19,6 +20,7 @@ const MAX_LINKS: usize = 40;
 pub(super) struct Beneath {
     home: Arc<Path>,
     root: Arc<Mutex<Option<Arc<Root>>>>,
+    complaints: Arc<Complaints>,
 }
 
 #[derive(Debug)]
@@ -44,8 +46,8 @@ impl AsFd for Parent {
 }
 
 impl Beneath {
-    pub(super) fn new(home: PathBuf) -> Beneath {
-        Beneath { home: home.into(), root: Arc::default() }
+    pub(super) fn new(home: PathBuf, complaints: Arc<Complaints>) -> Beneath {
+        Beneath { home: home.into(), root: Arc::default(), complaints }
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -62,7 +64,7 @@ impl Beneath {
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(&*self.home, flags, Mode::empty()).map_err(|errno| {
-            log::warn!("home directory {}: {errno}", self.home.display());
+            self.complaints.note(|| format!("home directory {}: {errno}", self.home.display()));
             Error::from(errno)
         })?;
         let canonical = std::fs::canonicalize(&self.home)?;
@@ -101,11 +103,12 @@ impl Beneath {
         }
         match (self.open(path, OFlags::PATH, Mode::empty()), detail) {
             (Ok(handle), Detail::Follow | Detail::Names) => Ok(facts_of(&rustix::fs::fstat(handle)?)),
-            // A link to nothing, or to something inside: shown as a link.
             (Ok(_), Detail::ShowLinks) => self.facts_of_link(path, stat),
-            (Err(Error::NotFound), Detail::ShowLinks) if self.without_links(path).is_ok() => {
-                self.facts_of_link(path, stat)
-            }
+            // A link to nothing, inside: it is there, and can be deleted.
+            (Err(Error::NotFound), _) if self.without_links(path).is_ok() => match detail {
+                Detail::Follow | Detail::Names => Ok(facts_of(stat)),
+                Detail::ShowLinks => self.facts_of_link(path, stat),
+            },
             (Err(error), _) => Err(error),
         }
     }
@@ -185,6 +188,7 @@ fn resolve(root: &Root, path: &VirtualPath) -> Result<VirtualPath> {
 
 /// What follows the home's own path in an absolute target.
 fn inside<'a>(root: &Root, target: &'a [u8]) -> Option<&'a [u8]> {
-    let rest = target.strip_prefix(root.canonical.as_os_str().as_bytes())?;
+    let home = root.canonical.as_os_str().as_bytes();
+    let rest = target.strip_prefix(home.strip_suffix(b"/").unwrap_or(home))?;
     (rest.is_empty() || rest.first() == Some(&b'/')).then_some(rest)
 }

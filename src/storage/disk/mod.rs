@@ -7,6 +7,7 @@ mod upload;
 
 use super::{Detail, Error, Facts, Home, Kind, Listing, Result, Source, Storage, Upload, VirtualPath, Write};
 use crate::accounts::Account;
+use crate::events::Complaints;
 use beneath::Beneath;
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timestamps};
@@ -16,11 +17,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// The disk of this host.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     sync: bool,
+    complaints: Arc<Complaints>,
 }
 
 impl Disk {
@@ -38,7 +41,7 @@ impl Disk {
 
 impl Storage for Disk {
     fn home(&self, account: &Account) -> Box<dyn Home> {
-        Box::new(DiskHome { beneath: Beneath::new(account.home.clone()), sync: self.sync })
+        Box::new(DiskHome { beneath: Beneath::new(account.home.clone(), self.complaints.clone()), sync: self.sync })
     }
 }
 

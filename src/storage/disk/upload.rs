@@ -10,12 +10,15 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write as _};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::OnceLock;
 
 const TEMPORARY: &str = ".django-ftpd-upload-";
 
 /// Whether a name is one of ours, not to be listed.
 pub(super) fn is_temporary(name: &[u8]) -> bool {
-    name.starts_with(TEMPORARY.as_bytes())
+    let suffix = name.strip_prefix(TEMPORARY.as_bytes());
+    suffix.is_some_and(|suffix| suffix.len() == 16 && suffix.iter().all(u8::is_ascii_hexdigit))
 }
 
 pub(super) struct DiskUpload {
@@ -113,8 +116,8 @@ fn inherit(file: &File, old: &Stat) -> Result<()> {
 fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     match rustix::fs::openat(&target.parent, ".", flags | OFlags::TMPFILE, mode) {
-        Ok(file) => Ok((file.into(), Publish::Nameless(target))),
-        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+        Ok(file) if has_proc() => Ok((file.into(), Publish::Nameless(target))),
+        Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
             let name = temporary_name()?;
             let file = rustix::fs::openat(&target.parent, &name, flags | OFlags::CREATE | OFlags::EXCL, mode)?;
             let hidden = Hidden { parent: target.parent.as_fd().try_clone_to_owned()?, name: Some(name) };
@@ -122,6 +125,12 @@ fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
         }
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether a file without a name can surely be given one, see [`link`].
+fn has_proc() -> bool {
+    static HAS_PROC: OnceLock<bool> = OnceLock::new();
+    *HAS_PROC.get_or_init(|| Path::new("/proc/self/fd").exists())
 }
 
 fn temporary_name() -> Result<OsString> {
