@@ -83,6 +83,7 @@ fn settings(config: Config) -> Settings {
             None => PassivePorts::any(),
         },
         masquerade: config.masquerade_address.as_deref().map(Masquerade::new),
+        masquerade_local: config.masquerade_local,
         permit_foreign_addresses: config.permit_foreign_addresses,
         permit_privileged_ports: config.permit_privileged_ports,
         connect_from_data_port: config.connect_from_data_port,

@@ -55,6 +55,8 @@ pub struct Config {
     pub passive_ports: Option<PortSet>,
     /// IPv4 address or DNS name that PASV announces; `None` = the one the client reached.
     pub masquerade_address: Option<String>,
+    /// `masquerade_address` also for clients on local networks.
+    pub masquerade_local: bool,
     /// Data connections with another host than the client's.
     pub permit_foreign_addresses: bool,
     /// Active connections to ports below 1024.
@@ -106,6 +108,7 @@ impl Default for Config {
             port_timeout: Some(seconds(30)),
             passive_ports: None,
             masquerade_address: None,
+            masquerade_local: false,
             permit_foreign_addresses: false,
             permit_privileged_ports: false,
             connect_from_data_port: false,

@@ -154,6 +154,14 @@ pub const OPTIONS: &[Opt] = &[
               clients on local networks are not told it.",
     },
     Opt {
+        name: "masquerade_local",
+        group: "Data connections",
+        kind: Switch(|c| &mut c.masquerade_local),
+        default: Is("false"),
+        doc: "Announce masquerade_address to clients on local networks, too: where a proxy or Docker makes all \
+              clients look local.",
+    },
+    Opt {
         name: "permit_foreign_addresses",
         group: "Data connections",
         kind: Switch(|c| &mut c.permit_foreign_addresses),

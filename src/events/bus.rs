@@ -56,8 +56,8 @@ impl Audit {
     /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
     pub fn finish(self, last: Event) -> bool {
         let deadline = Instant::now() + LAST_EVENTS;
-        let sent = [Message::Event(last), Message::Finish].into_iter();
-        let sent = sent.map(|message| self.messages.send_deadline(message, deadline)).all(|result| result.is_ok());
+        let mut last = [Message::Event(last), Message::Finish].into_iter();
+        let sent = last.all(|message| self.messages.send_deadline(message, deadline).is_ok());
         let ended = self.done.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
         if !sent || !ended {
             log::error!("the last events could not be written within {} s; they are lost", LAST_EVENTS.as_secs());

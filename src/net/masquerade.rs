@@ -47,11 +47,15 @@ impl Masquerade {
     /// What to announce to this client, who reached us at `local`. Clients on local networks are told the address
     /// that they reached, unless the announced one belongs to a network as near as theirs.
     pub fn announce(&self, local: Ipv4Addr, client: IpAddr) -> Ipv4Addr {
-        let address = match self {
+        self.address().filter(|address| Reach::of(IpAddr::V4(*address)) <= Reach::of(client)).unwrap_or(local)
+    }
+
+    /// What is announced to those outside; None while the name has no address.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        match self {
             Masquerade::Fixed(address) => Some(*address),
             Masquerade::Named(named) => named.address(),
-        };
-        address.filter(|address| Reach::of(IpAddr::V4(*address)) <= Reach::of(client)).unwrap_or(local)
+        }
     }
 }
 

@@ -117,7 +117,8 @@ mod tests {
     use super::*;
 
     fn from(cwd: &str, raw: &str) -> String {
-        VirtualPath::root().join(cwd.as_bytes()).resolve(&RawPath::new(raw.as_bytes())).to_string()
+        let path = VirtualPath::root().join(cwd.as_bytes()).resolve(&RawPath::new(raw.as_bytes()));
+        String::from_utf8(path.bytes).unwrap()
     }
 
     #[test]

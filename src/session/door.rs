@@ -62,7 +62,11 @@ impl Talk<'_> {
             return Reply::new(425, "PASV is for IPv4 only; use EPSV.");
         };
         let masquerade = self.settings().masquerade.as_ref();
-        let address = masquerade.map_or(local, |masquerade| masquerade.announce(local, self.control.peer_ip()));
+        let address = match masquerade {
+            None => local,
+            Some(masquerade) if self.settings().masquerade_local => masquerade.address().unwrap_or(local),
+            Some(masquerade) => masquerade.announce(local, self.control.peer_ip()),
+        };
         match self.listen() {
             Ok(port) => Reply::new(227, pasv_text(address, port)),
             Err(reply) => reply,
