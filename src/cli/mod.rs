@@ -14,8 +14,8 @@ An FTP server that logs people in with the accounts of a Django site.
 Usage: django-ftpd COMMAND [OPTIONS]
 
   serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
-  demo [OPTIONS] [HOST:PORT]    try it: with a database, a user and a home of its own
-                                (default 127.0.0.1:2121)
+  demo [OPTIONS] [HOST:PORT]    try it, with a database, a user and a home of
+                                its own (default 127.0.0.1:2121)
 
 `django-ftpd COMMAND --help` lists the options of a command.
 ";
@@ -51,7 +51,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
-            Err(Failure::Configuration(format!("{given}; there are serve and demo, see django-ftpd --help")))
+            Err(Problem::new(format!("{given}; there are serve and demo, see django-ftpd --help")).into())
         }
     };
     match result {

@@ -58,7 +58,7 @@ pub(super) struct Seat {
 impl Registry {
     pub(super) fn new(caps: Caps) -> Registry {
         // Numbers that no earlier run has given, unless a million clients came in each second of it.
-        let next_id = Timestamp::now().as_second().unsigned_abs() * 1_000_000;
+        let next_id = Timestamp::now().as_microsecond().unsigned_abs();
         let sessions = Mutex::new(Sessions { next_id, running: BTreeMap::new() });
         Registry { caps, shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
     }

@@ -58,7 +58,7 @@ impl DatabaseFile {
     pub(super) fn with<T>(
         &self,
         patience: Duration,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         let id = self.id()?;
         let idle = {
@@ -66,21 +66,22 @@ impl DatabaseFile {
             idle.retain(|(of, _)| *of == id);
             idle.pop()
         };
-        let connection = match idle {
-            Some((_, connection)) => connection,
-            None => open(&self.path)?,
+        let ask = |connection: Connection| {
+            connection.busy_timeout(patience)?;
+            let answer = query(&connection)?;
+            lock(&self.idle).push((id, connection));
+            Ok(answer)
         };
-        connection.busy_timeout(patience)?;
-        let result = query(&connection);
-        match &result {
-            Ok(_) => lock(&self.idle).push((id, connection)),
-            // It may be to a file that is broken or gone: it is not used again.
-            Err(error) => {
-                let locked =
-                    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
-                *lock(&self.locked_at) = locked.then(Instant::now);
-            }
-        }
+        // A connection that meets an error is not used again: it may be to a file that is broken or gone. The file
+        // that has the name now is asked once more, unless it is locked.
+        let result = match idle {
+            Some((_, connection)) => ask(connection).or_else(|error| match is_locked(&error) {
+                true => Err(error),
+                false => ask(open(&self.path)?),
+            }),
+            None => open(&self.path).and_then(ask),
+        };
+        *lock(&self.locked_at) = result.as_ref().is_err_and(is_locked).then(Instant::now);
         result
     }
 
@@ -141,6 +142,10 @@ impl Age {
             _ => Age::Old,
         }
     }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
