@@ -2,8 +2,38 @@
 //!
 //! | file | about |
 //! |---|---|
+//! | `login.rs` | USER, PASS, REIN, QUIT |
+//! | `commands.rs` | every verb without a data connection: codes, arguments, before login |
+//! | `listings.rs` | LIST, NLST, MLSD, MLST, STAT of a path |
+//! | `transfers.rs` | RETR, STOR, APPE, STOU, REST, TYPE A |
+//! | `data_connections.rs` | active, passive, ABOR, what is heard during transfers |
+//! | `permissions.rs` | every verb and every letter, live |
+//! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
+//! | `events.rs` | all kinds of events with their fields, in order, over restarts |
+//! | `stopping.rs` | signals: idle clients, running transfers, the grace |
+//! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
 //! | `smoke.rs` | the shortest way through everything |
+//! | `security_network.rs` | bounced and stolen data connections, exhausted ports, lines that are none |
+//! | `security_files.rs` | out of the home, through names, by size, by depth |
+//! | `security_logins.rs` | guessing names and passwords, freezing others, writing into the log |
+//! | `limits.rs` | how many for how long, and that nothing is left of those who were |
+//! | `faults.rs` | kill -9, a panic, a full disk, a torn or moved journal |
 
 mod support;
 
+mod accounts;
+mod commands;
+mod configuration;
+mod data_connections;
+mod events;
+mod faults;
+mod limits;
+mod listings;
+mod login;
+mod permissions;
+mod security_files;
+mod security_logins;
+mod security_network;
 mod smoke;
+mod stopping;
+mod transfers;

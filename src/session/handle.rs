@@ -1,5 +1,7 @@
 //! What the server holds of a session that runs in another thread: enough to count it and to end it.
 
+use crate::protocol::reply::Reply;
+use rustix::net::SendFlags;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,7 +88,10 @@ impl Handle {
         }
         state.ending = Some(Ending::Evicted);
         drop(state);
-        // Also if it is stuck in a reply that nobody reads.
+        // It may be stuck in a reply that nobody reads: whoever evicts it must not wait for it.
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let word = Reply::new(421, "Too many connections wait for a login; try again later.");
+        let _ = rustix::net::send(&*self.stream, word.as_bytes(), flags);
         let _ = self.stream.shutdown(Shutdown::Both);
         true
     }

@@ -136,7 +136,7 @@ fn find(workspace: &Workspace, path: &VirtualPath, detail: Detail) -> StorageRes
     let name = path.name().unwrap_or_default();
     match home.facts(path, Detail::Follow) {
         Ok(facts) if facts.kind == Kind::Directory => Ok(Found::Directory(home.list(path, detail)?)),
-        Err(Error::NotFound) if glob::is_pattern(name) => {
+        Err(Error::NotFound | Error::BadName) if glob::is_pattern(name) => {
             Ok(Found::Matches(home.list(&path.parent(), detail)?, Pattern::parse(name)))
         }
         _ => Ok(Found::One(Box::new(home.facts(path, Detail::ShowLinks)?))),

@@ -204,7 +204,7 @@ impl End {
     /// What the client is told, if it can still be told anything.
     fn farewell(&self) -> Option<Reply> {
         let text = match self {
-            End::Quit | End::Gone | End::Broken(_) | End::TooManyFailures => return None,
+            End::Quit | End::Gone | End::Broken(_) | End::TooManyFailures | End::Evicted => return None,
             End::Idle => "Control connection timed out.",
             End::LoginTimeout => "Login timed out.",
             End::AccountsUnavailable => "Accounts can't be read at the moment; try again later.",
@@ -212,7 +212,6 @@ impl End {
             End::DataStalled => "Data connection timed out.",
             End::NotFtp => "This is an FTP server.",
             End::Stopping => "The server is shutting down.",
-            End::Evicted => "Too many connections wait for a login; try again later.",
         };
         Some(Reply::new(421, text))
     }

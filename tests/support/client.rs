@@ -63,6 +63,17 @@ impl Client {
         String::from_utf8_lossy(&reply)[..3].parse().unwrap()
     }
 
+    /// Sends lines and checks the code of each reply.
+    #[track_caller]
+    pub fn script(&mut self, lines: &[(&str, u16)]) -> &mut Client {
+        for (line, code) in lines {
+            let reply = self.send(line).reply();
+            let text = String::from_utf8_lossy(&reply);
+            assert!(text.starts_with(&code.to_string()), "{line:?}: expected {code}, got {text:?}");
+        }
+        self
+    }
+
     /// A reply as bytes, from its first line to its last, without the last line end.
     #[track_caller]
     pub fn reply(&mut self) -> Vec<u8> {
@@ -148,6 +159,15 @@ impl Client {
         let bytes = data.read();
         self.expect(226);
         bytes
+    }
+
+    /// The lines of a listing. Each must end as FTP has it.
+    #[track_caller]
+    pub fn list(&mut self, command: &str) -> Vec<String> {
+        let text = String::from_utf8(self.download(command)).unwrap();
+        assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+        assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
+        text.split_terminator("\r\n").map(String::from).collect()
     }
 
     /// An upload. The transfer must succeed.

@@ -5,7 +5,7 @@ mod client;
 mod server;
 
 pub use client::{Client, Data};
-pub use server::{Builder, TestServer};
+pub use server::TestServer;
 
 use std::time::{Duration, Instant};
 

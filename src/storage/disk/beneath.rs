@@ -1,6 +1,7 @@
 //! Opening beneath a home. Links that stay inside are followed, also absolute ones; those that lead out don't exist.
 
 use super::facts_of;
+use super::hidden::is_hidden;
 use crate::events::Complaints;
 use crate::storage::{Detail, Error, Facts, Result, VirtualPath};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -73,6 +74,9 @@ impl Beneath {
 
     /// Opens a path, following links that stay inside.
     pub(super) fn open(&self, path: &VirtualPath, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
+        if path.components().any(is_hidden) {
+            return Err(Error::NotFound);
+        }
         let root = self.root()?;
         match open_beneath(&root, path, flags, mode) {
             // Some link leads out, or is absolute and perhaps leads back in.
@@ -85,6 +89,9 @@ impl Beneath {
     pub(super) fn parent<'a>(&self, path: &'a VirtualPath) -> Result<(Parent, &'a OsStr)> {
         let name = OsStr::from_bytes(path.name().ok_or(Error::Denied)?);
         let parent = path.parent();
+        if is_hidden(name.as_bytes()) {
+            return Err(Error::NotFound);
+        }
         if parent.is_root() {
             return Ok((Parent::Home(self.root()?), name));
         }

@@ -2,7 +2,7 @@
 //! directory's own order where they don't.
 
 use super::beneath::Beneath;
-use super::upload::is_temporary;
+use super::hidden::{is_hidden, sweep};
 use crate::storage::{Detail, Entry, Error, Result, VirtualPath};
 use rustix::fs::{AtFlags, Dir, FileType};
 use std::ffi::OsStr;
@@ -51,7 +51,9 @@ impl Entries {
             };
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if !matches!(name, b"." | b"..") && !is_temporary(name) {
+            if is_hidden(name) {
+                sweep(self.directory.fd()?, OsStr::from_bytes(name));
+            } else if !matches!(name, b"." | b"..") {
                 self.names.push(name, entry.file_type());
             }
         }

@@ -2,6 +2,7 @@
 //! no path is ever joined and handed to the kernel, so neither `..` nor a link swapped in time leads out.
 
 mod beneath;
+mod hidden;
 mod listing;
 mod upload;
 
@@ -105,7 +106,14 @@ impl Home for DiskHome {
     fn remove_directory(&self, path: &VirtualPath) -> Result<()> {
         let (parent, name) = self.beneath.parent(path)?;
         self.beneath.check_visible(path, &parent, name)?;
-        Ok(rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)?)
+        match rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR) {
+            // What keeps it may be something that nobody sees: to list it sweeps it up.
+            Err(Errno::NOTEMPTY) => {
+                self.list(path, Detail::Names)?.for_each(drop);
+                Ok(rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)?)
+            }
+            result => Ok(result?),
+        }
     }
 
     fn remove_file(&self, path: &VirtualPath) -> Result<()> {

@@ -2,6 +2,7 @@
 //! system has no such files, to a hidden one beside the target.
 
 use super::beneath::{Beneath, Parent};
+use super::hidden::Hidden;
 use super::regular;
 use crate::storage::{Error, Result, Upload, VirtualPath, Write};
 use rustix::fs::{Access, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
@@ -9,17 +10,9 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write as _};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::sync::OnceLock;
-
-const TEMPORARY: &str = ".django-ftpd-upload-";
-
-/// Whether a name is one of ours, not to be listed.
-pub(super) fn is_temporary(name: &[u8]) -> bool {
-    let suffix = name.strip_prefix(TEMPORARY.as_bytes());
-    suffix.is_some_and(|suffix| suffix.len() == 16 && suffix.iter().all(u8::is_ascii_hexdigit))
-}
 
 pub(super) struct DiskUpload {
     file: File,
@@ -41,12 +34,6 @@ struct Target {
     parent: Parent,
     name: OsString,
     replaces: bool,
-}
-
-/// A temporary name; removed when dropped.
-struct Hidden {
-    parent: OwnedFd,
-    name: Option<OsString>,
 }
 
 /// A file that appears when it is complete. What it replaces keeps its mode and owner.
@@ -118,10 +105,9 @@ fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
     match rustix::fs::openat(&target.parent, ".", flags | OFlags::TMPFILE, mode) {
         Ok(file) if has_proc() => Ok((file.into(), Publish::Nameless(target))),
         Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
-            let name = temporary_name()?;
-            let file = rustix::fs::openat(&target.parent, &name, flags | OFlags::CREATE | OFlags::EXCL, mode)?;
-            let hidden = Hidden { parent: target.parent.as_fd().try_clone_to_owned()?, name: Some(name) };
-            Ok((file.into(), Publish::Hidden { target, hidden }))
+            let parent = target.parent.as_fd().try_clone_to_owned()?;
+            let (file, hidden) = Hidden::create(parent, mode)?;
+            Ok((file, Publish::Hidden { target, hidden }))
         }
         Err(errno) => Err(errno.into()),
     }
@@ -131,12 +117,6 @@ fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
 fn has_proc() -> bool {
     static HAS_PROC: OnceLock<bool> = OnceLock::new();
     *HAS_PROC.get_or_init(|| Path::new("/proc/self/fd").exists())
-}
-
-fn temporary_name() -> Result<OsString> {
-    let mut random = [0; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    Ok(format!("{TEMPORARY}{:016x}", u64::from_ne_bytes(random)).into())
 }
 
 impl Upload for DiskUpload {
@@ -157,7 +137,7 @@ impl Upload for DiskUpload {
                 target.parent
             }
             Publish::Hidden { target, hidden } => {
-                hidden.rename(&target)?;
+                hidden.rename(&target.parent, &target.name)?;
                 target.parent
             }
         };
@@ -190,10 +170,9 @@ fn give_name(file: &File, target: &Target) -> Result<()> {
             result => return Ok(result?),
         }
     }
-    let name = temporary_name()?;
-    link(file, &target.parent, &name)?;
     let parent = target.parent.as_fd().try_clone_to_owned()?;
-    Hidden { parent, name: Some(name) }.rename(target)
+    let hidden = Hidden::name(parent, file, |name| link(file, &target.parent, name))?;
+    hidden.rename(&target.parent, &target.name)
 }
 
 fn link(file: &File, parent: &Parent, name: &OsStr) -> rustix::io::Result<()> {
@@ -204,25 +183,5 @@ fn link(file: &File, parent: &Parent, name: &OsStr) -> rustix::io::Result<()> {
             rustix::fs::linkat(rustix::fs::CWD, path, parent, name, AtFlags::SYMLINK_FOLLOW)
         }
         result => result,
-    }
-}
-
-impl Hidden {
-    fn rename(mut self, target: &Target) -> Result<()> {
-        if let Some(name) = &self.name {
-            rustix::fs::renameat(&self.parent, name, &target.parent, &target.name)?;
-        }
-        self.name = None;
-        Ok(())
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        if let Some(name) = self.name.take()
-            && let Err(errno) = rustix::fs::unlinkat(&self.parent, &name, AtFlags::empty())
-        {
-            log::warn!("the temporary file {} can't be removed: {errno}", name.display());
-        }
     }
 }

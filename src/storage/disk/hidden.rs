@@ -1,0 +1,91 @@
+//! Temporary names in a home: hidden from clients, removed when an upload is cut, and swept up where a server that
+//! was killed has left one. Whoever writes such a file holds a lock on it, so nobody else's is taken for a leftover.
+
+use crate::storage::Result;
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, SystemTime};
+
+const PREFIX: &str = ".django-ftpd-upload-";
+
+/// Younger ones may have been made a moment before they are locked.
+const AGE: Duration = Duration::from_secs(60);
+
+/// Whether a name is one of ours: not listed, and not found by any command.
+pub(super) fn is_hidden(name: &[u8]) -> bool {
+    let suffix = name.strip_prefix(PREFIX.as_bytes());
+    suffix.is_some_and(|suffix| suffix.len() == 16 && suffix.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Removes a hidden file that nobody writes any more.
+pub(super) fn sweep(directory: impl AsFd, name: &OsStr) {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::openat(&directory, name, flags, Mode::empty()) else { return };
+    let file = File::from(file);
+    let modified = file.metadata().and_then(|metadata| metadata.modified());
+    let age = modified.map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
+    let is_left = age.is_ok_and(|age| age > AGE);
+    if is_left && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
+            Ok(()) => log::info!("removed {}, which a killed server has left", name.display()),
+            Err(errno) => log::warn!("{}, which a killed server has left, can't be removed: {errno}", name.display()),
+        }
+    }
+}
+
+/// A hidden name; removed when dropped.
+pub(super) struct Hidden {
+    parent: OwnedFd,
+    name: Option<OsString>,
+}
+
+impl Hidden {
+    /// A new file under a hidden name.
+    pub(super) fn create(parent: OwnedFd, mode: Mode) -> Result<(File, Hidden)> {
+        let name = random_name()?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&parent, &name, flags, mode)?);
+        let hidden = Hidden { parent, name: Some(name) };
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok((file, hidden))
+    }
+
+    /// A hidden name for a file that has none yet.
+    pub(super) fn name(
+        parent: OwnedFd,
+        file: &File,
+        link: impl FnOnce(&OsStr) -> rustix::io::Result<()>,
+    ) -> Result<Hidden> {
+        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
+        let name = random_name()?;
+        link(&name)?;
+        Ok(Hidden { parent, name: Some(name) })
+    }
+
+    /// Gives the file its real name, over what is there.
+    pub(super) fn rename(mut self, parent: impl AsFd, to: &OsStr) -> Result<()> {
+        if let Some(name) = &self.name {
+            rustix::fs::renameat(&self.parent, name, parent, to)?;
+        }
+        self.name = None;
+        Ok(())
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take()
+            && let Err(errno) = rustix::fs::unlinkat(&self.parent, &name, AtFlags::empty())
+        {
+            log::warn!("the temporary file {} can't be removed: {errno}", name.display());
+        }
+    }
+}
+
+fn random_name() -> Result<OsString> {
+    let mut random = [0; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(format!("{PREFIX}{:016x}", u64::from_ne_bytes(random)).into())
+}
