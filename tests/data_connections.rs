@@ -262,6 +262,18 @@ fn abor_ends_the_wait_for_a_data_connection() {
 }
 
 #[test]
+fn what_was_sent_ahead_of_a_transfer_is_heard_in_it() {
+    let server = TestServer::start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    ann.epsv();
+    ann.send_bytes(b"STOR f\r\nNOOP\r\nABOR\r\nPWD\r\n");
+    for code in [150, 200, 426, 226, 257] {
+        ann.expect(code);
+    }
+}
+
+#[test]
 fn noop_and_stat_are_answered_during_a_transfer() {
     let (_server, mut ann, mut data) = downloading();
     ann.script(&[("NOOP", 200), ("STAT", 211), ("NOOP", 200)]);

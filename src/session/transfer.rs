@@ -6,6 +6,7 @@ use super::workspace::Workspace;
 use super::{End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::{Connecting, DataStream};
+use crate::net::passive::PassivePort;
 use crate::net::wait::{self, For};
 use crate::protocol::ascii::ToNetwork;
 use crate::protocol::command::{Command, DataCommand, Login, SessionCommand, TransferType};
@@ -16,6 +17,7 @@ use crate::protocol::shown::Shown;
 use crate::storage::{Error, Source};
 use rustix::io::Errno;
 use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
@@ -139,18 +141,24 @@ impl<'t, 'a> Wire<'t, 'a> {
             Door::Closed => Err(Cut::NoConnection("use PASV or PORT first".to_string())),
             Door::Active(target) => {
                 let data = self.connect(target)?;
-                self.talk.say(opening)?;
+                self.begin(opening)?;
                 Ok(data)
             }
             Door::Passive(port, _) => {
-                self.talk.say(opening)?;
+                self.begin(opening)?;
                 let until = self.talk.settings().pasv_timeout.map(|limit| Instant::now() + limit);
                 self.accept(&port, until)
             }
         }
     }
 
-    fn accept(&mut self, port: &crate::net::passive::PassivePort, until: Option<Instant>) -> Result<DataStream, Cut> {
+    /// From here to the last reply the client is answered out of turn, also what it has sent ahead.
+    fn begin(&mut self, opening: &Reply) -> Result<(), Cut> {
+        self.talk.say(opening)?;
+        self.answer()
+    }
+
+    fn accept(&mut self, port: &PassivePort, until: Option<Instant>) -> Result<DataStream, Cut> {
         let (client, foreign) = (self.talk.control.peer_ip(), self.talk.settings().permit_foreign_addresses);
         let failed = |error: io::Error| Cut::NoConnection(error.to_string());
         loop {
@@ -164,7 +172,7 @@ impl<'t, 'a> Wire<'t, 'a> {
         }
     }
 
-    fn connect(&mut self, target: std::net::SocketAddr) -> Result<DataStream, Cut> {
+    fn connect(&mut self, target: SocketAddr) -> Result<DataStream, Cut> {
         let failed = |error: io::Error| Cut::NoConnection(error.to_string());
         let local = self.talk.control.local();
         let below = if self.talk.settings().connect_from_data_port { local.port().saturating_sub(1) } else { 0 };
