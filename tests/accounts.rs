@@ -1,6 +1,6 @@
 //! A site's accounts: whose home is where, who can't log in, and what the database may do meanwhile.
 
-use crate::support::{Client, TestServer, eventually};
+use crate::support::{Client, Signal, TestServer, eventually};
 use rusqlite::{Connection, types::Value};
 use std::fs::write;
 
@@ -151,7 +151,7 @@ fn last_login_is_written_as_django_writes_it_and_nothing_else() {
 fn a_last_login_is_not_lost_when_the_server_stops_at_once() {
     let mut server = TestServer::start();
     server.login("ann");
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert!(server.wait().success());
     assert!(last_login(&server, "ann").is_some());
 }

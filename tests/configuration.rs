@@ -1,6 +1,6 @@
 //! The command line as people use it: where a value may stand, what is said when it is wrong, and the demo.
 
-use crate::support::{Client, TestServer, eventually};
+use crate::support::{Client, Signal, TestServer, eventually, signal_process};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -275,8 +275,7 @@ fn the_demo_can_be_tried_at_once_and_leaves_nothing() {
     let place = std::fs::read_dir(&temporary).unwrap().next().unwrap().unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&place.metadata().unwrap().permissions());
     assert_eq!(mode & 0o077, 0, "others can look in");
-    let killed = Command::new("kill").arg(demo.child.id().to_string()).status().unwrap();
-    assert!(killed.success());
+    signal_process(&demo.child, Signal::TERM);
     client.expect(421);
     eventually("the demo ends", || demo.child.try_wait().unwrap().is_some_and(|status| status.success()));
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);

@@ -1,6 +1,6 @@
 //! The journal: each kind of event with its fields, told once, in order, and only of what has happened.
 
-use crate::support::{TestServer, eventually, noise};
+use crate::support::{Signal, TestServer, eventually, noise};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -242,13 +242,13 @@ fn bytes_that_are_not_utf8_are_lone_surrogates() {
 fn numbers_and_sessions_go_on_over_a_restart() {
     let mut first = TestServer::start();
     first.login("ann").send("QUIT").expect(221);
-    first.signal("TERM");
+    first.signal(Signal::TERM);
     assert!(first.wait().success());
     let path = first.outside("events.jsonl");
     for _ in 0..2 {
         let mut next = TestServer::with(&["--journal", path.to_str().unwrap()]).start();
         next.login("ann").send("QUIT").expect(221);
-        next.signal("TERM");
+        next.signal(Signal::TERM);
         assert!(next.wait().success());
     }
     let events = journal(&path);
@@ -302,7 +302,7 @@ fn killed_in_the_middle_the_journal_has_whole_lines() {
     }
     let path = server.outside("events.jsonl");
     eventually("some of it is written", || journal(&path).len() > 100);
-    server.signal("KILL");
+    server.signal(Signal::KILL);
     server.wait();
     let events = journal(&path);
     assert_without_gaps(&events);

@@ -1,6 +1,6 @@
 //! Accidents: the process is killed, a session panics, the disk is full, the journal is torn, moved or gone.
 
-use crate::support::{Client, Data, TestServer, eventually, noise};
+use crate::support::{Client, Data, Signal, TestServer, eventually, noise};
 use django_ftpd::accounts::{Account, Accounts, Attempt, Permissions, Refusal};
 use django_ftpd::events::{Entry as Told, Kind};
 use django_ftpd::server::{Caps, Server};
@@ -36,7 +36,7 @@ fn a_server_killed_during_uploads_leaves_no_half_file() {
     for (_, data) in uploads.iter_mut().step_by(3) {
         data.take().unwrap().write(&new[new.len() / 2..]).close();
     }
-    server.signal("KILL");
+    server.signal(Signal::KILL);
     server.wait();
     drop(uploads);
 
@@ -106,7 +106,7 @@ fn what_was_acknowledged_long_enough_ago_is_in_the_journal_of_a_killed_server() 
         ann.upload(&format!("STOR {number}"), b"x");
     }
     server.expect_event("ftp_file_received", &[("virtual_path", "/49")]);
-    server.signal("KILL");
+    server.signal(Signal::KILL);
     server.wait();
     let received: Vec<_> = server.events().into_iter().filter(|event| event["event"] == "ftp_file_received").collect();
     let paths: Vec<_> = received.iter().map(|event| event["virtual_path"].as_str().unwrap().to_string()).collect();
@@ -130,7 +130,7 @@ fn a_torn_last_line_of_the_journal_is_cut_off_at_the_next_start() {
         let first = TestServer::start();
         first.client().send("QUIT").expect(221);
         let journal = first.outside("events.jsonl");
-        first.signal("TERM");
+        first.signal(Signal::TERM);
         eventually("it has stopped", || fs::read_to_string(&journal).unwrap().contains("ftp_server_stopped"));
         let whole = fs::read(&journal).unwrap();
         let before = numbers(&first.events());

@@ -1,6 +1,6 @@
 //! SIGTERM and SIGINT: who is idle is told, who transfers may finish, and in the end all is over.
 
-use crate::support::{Client, Data, TestServer, eventually, noise};
+use crate::support::{Client, Data, Signal, TestServer, eventually, noise};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn upload(server: &TestServer) -> (Client, Data) {
 
 #[test]
 fn who_is_idle_is_told_and_the_end_is_in_order() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut server = TestServer::start();
         let (mut silent, mut ann) = (server.client(), server.login("ann"));
         let mut half = server.client();
@@ -31,7 +31,7 @@ fn who_is_idle_is_told_and_the_end_is_in_order() {
             client.expect_end();
         }
         let status = server.wait();
-        assert_eq!(status.code(), Some(0), "{signal}: {}", server.log());
+        assert_eq!(status.code(), Some(0), "{signal:?}: {}", server.log());
         let events = server.events();
         assert_eq!(events.last().unwrap()["event"], "ftp_server_stopped");
         let reasons = events.iter().filter(|event| event["reason"] == "the server stops").count();
@@ -43,7 +43,7 @@ fn who_is_idle_is_told_and_the_end_is_in_order() {
 fn a_server_without_clients_stops_at_once() {
     let mut server = TestServer::with(&["--stop-timeout", "60"]).start();
     let start = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert!(server.wait().success());
     assert!(start.elapsed() < Duration::from_secs(10));
 }
@@ -53,7 +53,7 @@ fn a_running_transfer_may_finish() {
     let mut server = TestServer::with(&["--stop-timeout", "60"]).start();
     let (mut ann, data) = upload(&server);
     let mut idle = server.login("rita");
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     idle.expect(421);
     let address = server.address();
     eventually("new clients are refused", || TcpStream::connect(address).is_err());
@@ -73,7 +73,7 @@ fn a_transfer_that_takes_longer_than_the_grace_is_cut() {
     for grace in ["0", "0.3"] {
         let mut server = TestServer::with(&["--stop-timeout", grace]).start();
         let (mut ann, _data) = upload(&server);
-        server.signal("TERM");
+        server.signal(Signal::TERM);
         ann.expect(421);
         ann.expect_end();
         assert_eq!(server.wait().code(), Some(0), "{}", server.log());
@@ -89,9 +89,9 @@ fn a_second_signal_ends_everything_at_once() {
     let mut server = TestServer::with(&["--stop-timeout", "60"]).start();
     let (_ann, _data) = upload(&server);
     let start = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     server.expect_log("stopping");
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert!(!server.wait().success());
     assert!(start.elapsed() < Duration::from_secs(30));
     assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
@@ -107,7 +107,7 @@ fn a_failed_login_that_is_waiting_does_not_hold_the_server_up() {
     client.send("PASS wrong");
     server.expect_event("ftp_login_failed", &[("username", "ann")]);
     let start = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert!(server.wait().success());
     assert!(start.elapsed() < Duration::from_secs(20));
 }
@@ -119,7 +119,7 @@ fn a_wait_for_a_data_connection_does_not_outlast_the_grace() {
     let mut ann = server.login("ann");
     ann.epsv();
     ann.send("LIST").expect(150);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     ann.expect(421);
     assert_eq!(server.wait().code(), Some(0), "{}", server.log());
 }

@@ -5,7 +5,7 @@ mod client;
 mod server;
 
 pub use client::{Client, Data};
-pub use server::TestServer;
+pub use server::{Signal, TestServer, signal_process};
 
 use std::time::{Duration, Instant};
 

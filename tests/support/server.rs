@@ -2,6 +2,8 @@
 
 use super::{Client, eventually};
 use rusqlite::Connection;
+use rustix::process::Pid;
+pub use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -154,9 +156,8 @@ impl TestServer {
         (count("fd"), count("task"))
     }
 
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
-        assert!(status.success());
+    pub fn signal(&self, signal: Signal) {
+        signal_process(&self.child, signal);
     }
 
     /// Waits for the process to end by itself.
@@ -166,10 +167,16 @@ impl TestServer {
 
     /// SIGTERM, and the journal of the whole life.
     pub fn stop(mut self) -> Vec<Value> {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         assert!(self.wait().success(), "{}", self.log());
         self.events()
     }
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal_process(child: &Child, signal: Signal) {
+    let pid = Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 impl Drop for TestServer {
