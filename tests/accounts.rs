@@ -273,3 +273,16 @@ fn a_database_that_is_replaced_by_another_is_used_at_once() {
         eventually("last_login is in the new file", || last_login(&server, "ann") != before);
     }
 }
+
+#[test]
+fn a_name_that_now_belongs_to_somebody_else_does_not_take_the_session_along() {
+    let server = TestServer::start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    ann.send("NOOP").expect(200);
+    let site = server.site();
+    site.execute("UPDATE auth_user SET username = 'old' WHERE username = 'ann'", []).unwrap();
+    site.execute("UPDATE auth_user SET username = 'ann' WHERE username = 'bob'", []).unwrap();
+    ann.send("NOOP").expect(421);
+    ann.expect_end();
+}

@@ -233,7 +233,9 @@ fn help_names_every_verb_and_each_is_known() {
     let site = client.send("SITE HELP").expect(214);
     for word in ["CHMOD", "HELP", "IDLE", "QUOTA", "UMASK", "UTIME"] {
         assert!(site.contains(&format!("\r\n {word}\r\n")), "{site}");
-        client.send(&format!("SITE HELP {word}")).expect(214);
+        // As the reference has it: the full name, or it is not known.
+        client.send(&format!("SITE HELP SITE {word}")).expect(214);
+        client.send(&format!("SITE HELP {word}")).expect(if word == "HELP" { 214 } else { 501 });
         client.send(&format!("HELP SITE {word}")).expect(214);
     }
 }

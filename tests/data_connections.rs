@@ -349,3 +349,21 @@ fn a_transfer_that_stands_still_ends_the_session() {
     assert!(event["reason"].as_str().unwrap().contains("stalled"), "{event}");
     assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_reader_who_is_slow_but_steady_is_not_cut_off() {
+    let server = TestServer::with(&["--data-timeout", "1.5"]).start();
+    std::fs::write(server.home("ann").join("big"), noise(MORE_THAN_SOCKETS_HOLD as usize)).unwrap();
+    let mut ann = server.login("ann");
+    let data = ann.passive();
+    socket2::SockRef::from(&data.stream).set_recv_buffer_size(8192).unwrap();
+    ann.send("RETR big").expect(150);
+    let start = std::time::Instant::now();
+    let mut piece = [0; 8192];
+    // Far longer than the timeout, and far less than a third of what the sockets hold.
+    while start.elapsed() < std::time::Duration::from_secs(4) {
+        std::io::Read::read_exact(&mut &data.stream, &mut piece).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(80));
+    }
+    ann.send("NOOP").expect(200);
+}

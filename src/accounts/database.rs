@@ -66,6 +66,7 @@ impl DjangoDatabase {
         });
         let stored = stored.map_err(|error| explain(&path, &error))?;
         database.checker.learn(stored.iter().map(String::as_str));
+        database.file.watch();
         Ok(database)
     }
 
@@ -111,7 +112,8 @@ impl DjangoDatabase {
         let home = template
             .and_then(|own| own.as_ref().unwrap_or(&self.default_home).expand(&record.username))
             .map_err(Denial::BadHome)?;
-        Ok(Account { username: record.username, permissions: Permissions::from_letters(&record.permission), home })
+        let permissions = Permissions::from_letters(&record.permission);
+        Ok(Account { username: record.username, permissions, home, id: record.id })
     }
 }
 
@@ -151,10 +153,10 @@ impl Accounts for DjangoDatabase {
     }
 
     fn current(&self, account: &Account) -> Result<Account, Refusal> {
-        if self.file.is_locked() {
-            return Err(Refusal::Unavailable(format!("database {}: locked", self.file.path().display())));
-        }
-        let record = self.find(&account.username, SESSION_PATIENCE)?.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
+        // Who finds it locked right behind somebody else does not wait once more.
+        let patience = if self.file.is_locked() { Duration::ZERO } else { SESSION_PATIENCE };
+        let record = self.find(&account.username, patience)?.filter(|record| record.id == account.id);
+        let record = record.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
         if !record.is_active {
             return Err(Refusal::Denied(Denial::Inactive));
         }

@@ -25,6 +25,8 @@ pub struct Account {
     pub permissions: Permissions,
     /// The directory that is their `/`.
     pub home: PathBuf,
+    /// What stays the same for as long as it is the same account, whatever becomes of its name.
+    pub id: i64,
 }
 
 /// A login that is tried.
@@ -95,7 +97,7 @@ pub trait Accounts: Send + Sync {
     /// Called once, when the server ends: what is still to be written should be.
     fn finish(&self) {}
 
-    /// The account as it is now. A denial ends its sessions; while it is unavailable they go on as they were.
+    /// The account as it is now: the one with the same id. A denial ends its sessions; while it is unavailable they go on as they were.
     fn current(&self, account: &Account) -> Result<Account, Refusal> {
         Ok(account.clone())
     }

@@ -107,7 +107,7 @@ mod tests {
             match attempt.username {
                 "panic" => std::panic::panic_any("injected"),
                 "nobody" => Err(Refusal::Denied(Denial::NoSuchAccount)),
-                name => Ok(Account { username: name.into(), permissions: Permissions::all(), home: "/".into() }),
+                name => Ok(Account { username: name.into(), permissions: Permissions::all(), home: "/".into(), id: 1 }),
             }
         }
     }

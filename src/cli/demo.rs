@@ -3,6 +3,7 @@
 use super::{Failure, logging, serve};
 use crate::accounts::schema::{self, NewUser};
 use crate::config::{Config, HostPort};
+use crate::process::signals::HangUp;
 use std::fs::DirBuilder;
 use std::io;
 use std::net::IpAddr;
@@ -31,16 +32,16 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
     };
     let url = std::net::SocketAddr::new(host, address.port());
-    println!(
+    super::say(&format!(
         "An FTP server to try is at {address}: user demo, password demo. Paste this:\n\n  \
          curl ftp://demo:demo@{url}/hello.txt\n\n\
-         Its files are in {}, and are removed when it stops (Ctrl-C).",
+         Its files are in {}, and are removed when it stops (Ctrl-C).\n",
         place.home().display()
-    );
+    ));
     if !address.ip().is_loopback() {
         log::warn!("everybody who reaches {address} can log in: the password is known");
     }
-    serve::serve(server)
+    serve::serve(server, HangUp::Stops)
 }
 
 /// A fresh directory that nobody else can enter; removed when dropped.

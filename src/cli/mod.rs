@@ -6,6 +6,7 @@ mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -42,7 +43,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
         Some("--help" | "-h" | "help") => {
-            print!("{USAGE}");
+            say(USAGE);
             Ok(())
         }
         Some("--version" | "-V") => {
@@ -62,12 +63,18 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn fail(text: &str, status: u8) -> ExitCode {
-    eprintln!("django-ftpd: {text}");
+    // Nobody may be there to read it; the status tells all the same.
+    let _ = writeln!(std::io::stderr(), "django-ftpd: {text}");
     ExitCode::from(status)
 }
 
+/// To standard output, whoever reads it, or not.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 fn print_version() {
-    println!("django-ftpd {}", env!("CARGO_PKG_VERSION"));
+    say(concat!("django-ftpd ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 /// Reads the options of `serve`, as `demo` has them too, and runs the command with them.
@@ -79,7 +86,7 @@ fn with_config(
 ) -> Result<(), Failure> {
     let address: HostPort = defaults.address.clone();
     match defaults.overlaid(args, std::env::vars_os())? {
-        Loaded::Help => print!("{}", help::help_text(command, &address)),
+        Loaded::Help => say(&help::help_text(command, &address)),
         Loaded::Version => print_version(),
         Loaded::Run(config) => return run(*config),
     }

@@ -6,7 +6,8 @@ use crate::config::{Config, HostPort};
 use crate::events::Journal;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
-use crate::process::{limits, signals};
+use crate::process::limits;
+use crate::process::signals::{self, HangUp};
 use crate::server::{Caps, Server};
 use crate::session::Settings;
 use crate::storage::Disk;
@@ -17,7 +18,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
     logging::start();
     let server = prepare(config)?;
     log::info!("django-ftpd {} listens on {}", env!("CARGO_PKG_VERSION"), server.address());
-    serve(server)
+    serve(server, HangUp::Ignored)
 }
 
 /// A server that listens, with all that the configuration names opened.
@@ -31,12 +32,14 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
     if let Some(template) = &config.home {
         accounts = accounts.default_home(HomeTemplate::parse(template).map_err(|why| wrong("home", &why))?);
     }
+    let server = Server::bind((config.address.host.as_str(), config.address.port))
+        .map_err(|error| cannot_listen(&config.address, &error))?;
+    // Only who has the address touches the journal: it may be that of a server that runs.
     let journal = config.journal.as_ref().map(Journal::append).transpose().map_err(|error| {
         let path = config.journal.as_deref().unwrap_or("".as_ref());
         wrong("journal", &format_args!("{}: {error}", path.display()))
     })?;
-    let server = Server::bind((config.address.host.as_str(), config.address.port))
-        .map_err(|error| cannot_listen(&config.address, &error))?
+    let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))
         .caps(caps(&config))
@@ -50,13 +53,13 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
 }
 
 /// Serves until a signal stops it.
-pub(super) fn serve(server: Server) -> Result<(), Failure> {
+pub(super) fn serve(server: Server, hang_up: HangUp) -> Result<(), Failure> {
     limits::raise_open_files();
     limits::clear_umask();
     let failed = |error: io::Error| Failure::Runtime(error.to_string());
     let stopper = server.stopper();
     signals::survive_file_size_limit().map_err(failed)?;
-    signals::on_stop(move || stopper.stop()).map_err(failed)?;
+    signals::on_stop(hang_up, move || stopper.stop()).map_err(failed)?;
     server.run().map_err(failed)
 }
 

@@ -71,9 +71,10 @@ fn run(messages: &Receiver<Message>, mut sinks: Vec<Box<dyn Sink>>) {
     let mut finished = false;
     while !finished && let Ok(first) = messages.recv() {
         for message in std::iter::once(first).chain(messages.try_iter()).take(BATCH) {
+            // What is already behind the end is taken, too.
             let Message::Event(event) = message else {
                 finished = true;
-                break;
+                continue;
             };
             seq += 1;
             write_log(&event);

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// The first guess at how much of the end holds the last line.
 const TAIL: u64 = 64 * 1024;
+/// How each line begins.
+const START: &[u8] = b"{\"seq\":";
 /// Between attempts to write to a full or broken disk.
 const RETRY: Duration = Duration::from_millis(500);
 /// Between complaints about it.
@@ -124,16 +126,25 @@ fn repair(file: &mut File, path: &Path) -> io::Result<u64> {
         size *= 2;
     };
     let whole = tail.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
-    if whole < tail.len() {
-        log::warn!("journal {}: its last line was torn, {} bytes are cut off", path.display(), tail.len() - whole);
+    let (lines, torn) = tail.split_at(whole);
+    let last = lines.strip_suffix(b"\n").map(|lines| lines.rsplit(|&b| b == b'\n').next().unwrap_or_default());
+    let last_seq = last.map(seq_of);
+    let is_ours = torn.starts_with(START) || START.starts_with(torn);
+    if last_seq == Some(None) || !is_ours {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is something else than a journal; it was not touched",
+        ));
+    }
+    if !torn.is_empty() {
+        log::warn!("journal {}: its last line was torn, {} bytes are cut off", path.display(), torn.len());
         file.set_len(start + whole as u64)?;
     }
-    let mut lines = tail.get(..whole).unwrap_or_default().rsplit(|&b| b == b'\n');
-    Ok(lines.find_map(seq_of).unwrap_or(0))
+    Ok(last_seq.flatten().unwrap_or(0))
 }
 
 fn seq_of(line: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(line).ok()?.strip_prefix("{\"seq\":")?;
+    let digits = std::str::from_utf8(line.strip_prefix(START)?).ok()?;
     digits.split(',').next()?.parse().ok()
 }
 
@@ -185,7 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_refused() {
+    fn what_is_no_journal_is_refused_and_not_touched() {
         assert!(Journal::append(std::env::temp_dir()).is_err());
+        let path = scratch("precious");
+        for precious in ["line\nrest", "rest", "{\"seq\":1,\"time\"\nrest", "line\n{\"seq\":"] {
+            std::fs::write(&path, precious).unwrap();
+            assert!(Journal::append(&path).is_err(), "{precious:?}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), precious);
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Signals that stop the server.
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::sync::Arc;
@@ -9,15 +9,31 @@ use std::sync::atomic::AtomicBool;
 /// What the process exits with when a second signal did not let it end in order.
 const KILLED: i32 = 130;
 
-/// Makes a write beyond the limit of file sizes an error of that write, not the end of the process.
-pub fn survive_file_size_limit() -> io::Result<()> {
-    let unused = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGXFSZ, unused).map(drop)
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangUp {
+    /// The terminal is gone, and with it who wanted this process.
+    Stops,
+    /// Nothing: accounts are read anew by themselves, and the journal follows its name.
+    Ignored,
 }
 
-/// Calls `stop` at the first SIGINT or SIGTERM; the second one ends the process at once.
-pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Makes a write beyond the limit of file sizes an error of that write, not the end of the process.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    ignore(SIGXFSZ)
+}
+
+fn ignore(signal: i32) -> io::Result<()> {
+    signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map(drop)
+}
+
+/// Calls `stop` at the first SIGINT or SIGTERM, or SIGHUP if that stops; the second one ends the process at once.
+pub fn on_stop(hang_up: HangUp, stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    match hang_up {
+        HangUp::Stops => signals.add_signal(SIGHUP)?,
+        HangUp::Ignored => ignore(SIGHUP)?,
+    }
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut pending = signals.forever();
         if pending.next().is_some() {

@@ -36,7 +36,7 @@ pub fn parse_port(text: &[u8]) -> Option<SocketAddrV4> {
 
 /// `|1|132.235.1.2|6275|`: None if it is malformed, the protocol number alone if that is unknown.
 pub fn parse_eprt(text: &[u8]) -> Option<Result<SocketAddr, u32>> {
-    let text = std::str::from_utf8(text).ok()?;
+    let text = std::str::from_utf8(text).ok()?.trim_matches(' ');
     let delimiter = text.chars().next().filter(char::is_ascii_graphic)?;
     let parts: Vec<&str> = text.split(delimiter).collect();
     let &["", family, address, port, ""] = parts.as_slice() else { return None };
@@ -61,8 +61,9 @@ pub fn epsv_text(port: u16) -> String {
     format!("Entering extended passive mode (|||{port}|).")
 }
 
-/// Digits and nothing else: `parse` alone would take a sign.
+/// Digits and nothing else but blanks around them, as old devices pad: `parse` alone would take a sign.
 pub fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let text = text.trim_matches(' ');
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok())?
 }
@@ -74,6 +75,7 @@ mod tests {
     #[test]
     fn port_takes_six_bytes_and_nothing_else() {
         assert_eq!(parse_port(b"127,0,0,1,4,1"), Some("127.0.0.1:1025".parse().unwrap()));
+        assert_eq!(parse_port(b" 127, 0,0,1,4,1 "), Some("127.0.0.1:1025".parse().unwrap()));
         for bad in
             ["", "1,2,3,4,5", "1,2,3,4,5,6,7", "256,0,0,1,4,1", "1,2,3,4,5,999999999999", "+1,2,3,4,5,6", "a,b,c,d,e,f"]
         {

@@ -122,9 +122,9 @@ pub enum FileCommand {
 
 /// What needs a home and a data connection, or as much time as one.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "each is named after what it does; paths are the command's argument")]
+#[expect(missing_docs, reason = "each is named after what it does; the path is the command's argument, flags and all")]
 pub enum TransferCommand {
-    List { path: RawPath, recursive: bool },
+    List(RawPath),
     Names(RawPath),
     MachineList(RawPath),
     StatusOf(RawPath),
@@ -153,7 +153,7 @@ impl Command {
                 SetModified { .. } => Some(Permission::ChangeTime),
             },
             Command::Transfer(command) => match command {
-                List { .. } | Names(_) | MachineList(_) | StatusOf(_) => Some(Permission::List),
+                List(_) | Names(_) | MachineList(_) | StatusOf(_) => Some(Permission::List),
                 Retrieve(_) => Some(Permission::Read),
                 Append(_) => Some(Permission::Append),
                 Store(_) | StoreUnique(_) => Some(Permission::Write),

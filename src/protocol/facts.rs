@@ -127,7 +127,11 @@ pub fn write(facts: &Facts, set: FactSet, permissions: Permissions, out: &mut Ve
         out.push(b'=');
         // Writing to a vector cannot fail.
         let _ = match fact {
-            Fact::Type => out.write_all(if directory { b"dir" } else { b"file" }),
+            Fact::Type => out.write_all(match facts.kind {
+                Kind::Directory => b"dir".as_slice(),
+                Kind::File => b"file",
+                Kind::Other => b"OS.unix=other",
+            }),
             Fact::Perm => out.write_all(&perm(directory, permissions)),
             Fact::Size => write!(out, "{}", facts.size),
             Fact::Modify => {

@@ -11,6 +11,12 @@ use std::path::Path;
 pub struct RawPath(Vec<u8>);
 
 impl RawPath {
+    /// What is left of a path without the flags in front of it.
+    pub fn without_flags(&self) -> (bool, RawPath) {
+        let (recursive, rest) = super::listing::split_flags(&self.0);
+        (recursive, RawPath(rest.to_vec()))
+    }
+
     /// Takes bytes that the command parser has found free of NUL, CR and LF.
     pub(super) fn new(bytes: &[u8]) -> RawPath {
         RawPath(bytes.to_vec())

@@ -2,7 +2,6 @@
 
 use super::arguments::{self, split_blank};
 use super::command::{Command, DataCommand, FileCommand, Login, SessionCommand, TransferCommand};
-use super::listing::split_flags;
 use super::path::RawPath;
 use super::reply::Reply;
 use super::shown::Shown;
@@ -88,14 +87,11 @@ impl Request {
             Verb::Cwd | Verb::Xcwd if argument.is_empty() => file(FileCommand::ChangeDirectory(RawPath::new(b"/"))),
             Verb::Cwd | Verb::Xcwd => file(FileCommand::ChangeDirectory(path())),
             Verb::Cdup | Verb::Xcup => file(FileCommand::ChangeUp),
-            Verb::List => {
-                let (recursive, rest) = split_flags(&argument);
-                transfer(TransferCommand::List { path: RawPath::new(rest), recursive })
-            }
-            Verb::Nlst => transfer(TransferCommand::Names(RawPath::new(split_flags(&argument).1))),
+            Verb::List => transfer(TransferCommand::List(path())),
+            Verb::Nlst => transfer(TransferCommand::Names(path())),
             Verb::Mlsd => transfer(TransferCommand::MachineList(path())),
             Verb::Mlst => file(FileCommand::MachineFacts(path())),
-            Verb::Stat => transfer(TransferCommand::StatusOf(RawPath::new(split_flags(&argument).1))),
+            Verb::Stat => transfer(TransferCommand::StatusOf(path())),
             Verb::Size => file(FileCommand::Size(path())),
             Verb::Avbl => file(FileCommand::Available(path())),
             Verb::Mdtm => file(arguments::modified(&argument)),
@@ -150,6 +146,7 @@ mod tests {
     fn the_first_blank_separates_and_the_rest_is_the_name() {
         assert_eq!(parse("retr  a b "), Ok(Command::Transfer(TransferCommand::Retrieve(raw(" a b ")))));
         assert_eq!(parse("LIST "), parse("LIST"));
+        assert_eq!(parse("REST 3 "), parse("REST 3"));
         assert_eq!(parse("PASS "), Ok(Command::Login(Login::Pass(Vec::new()))));
         assert_eq!(
             parse("SITE CHMOD 644 a b"),

@@ -113,8 +113,9 @@ pub fn is_left_out(name: &[u8]) -> bool {
     LEFT_OUT.iter().any(|verb| verb.eq_ignore_ascii_case(name))
 }
 
-/// Verbs that only a browser tricked into attacking us would send.
-pub fn is_http(name: &[u8]) -> bool {
+/// Whether a line is the first of an HTTP request.
+pub fn is_http(line: &[u8]) -> bool {
+    let name = line.split(|&b| b == b' ').next().unwrap_or_default();
     const HTTP: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE"];
     HTTP.iter().any(|verb| verb.eq_ignore_ascii_case(name))
 }

@@ -17,7 +17,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -210,7 +209,7 @@ impl Reception<'_> {
         let services = self.services.clone();
         let stream = seat.handle().try_clone_stream();
         let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
-        if let Err(error) = thread.spawn(move || serve_client(&services, &seat)) {
+        if let Err(error) = thread.spawn(move || session::run(&services, seat.handle())) {
             self.services.complaints.note(|| format!("no thread for a session: {error}"));
             if let Ok(stream) = stream {
                 say_421(&stream, "The server is overloaded; try again later.");
@@ -221,14 +220,6 @@ impl Reception<'_> {
     fn refuse(&self, stream: &TcpStream, address: IpAddr, why: &str) {
         self.services.complaints.note(|| format!("refused {address}: {why}"));
         say_421(stream, why);
-    }
-}
-
-fn serve_client(services: &Services, seat: &Seat) {
-    let handle = seat.handle();
-    if catch_unwind(AssertUnwindSafe(|| session::run(services, handle))).is_err() {
-        log::error!("session {} of {} panicked; please report this", handle.id(), handle.peer());
-        session::tell_of_panic(services, handle);
     }
 }
 

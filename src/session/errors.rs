@@ -5,7 +5,16 @@ use crate::storage::Error;
 
 /// What a command is answered that the storage would not do, before any data flowed.
 pub(super) fn refusal(error: &Error) -> Reply {
-    let code = match error {
+    Reply::new(code(error), format!("{error}."))
+}
+
+/// What a transfer is answered that the storage has ended.
+pub(super) fn transfer_fault(error: &Error) -> Reply {
+    Reply::new(code(error), format!("{error}; transfer aborted."))
+}
+
+fn code(error: &Error) -> u16 {
+    match error {
         Error::NotFound
         | Error::Exists
         | Error::NotADirectory
@@ -14,21 +23,9 @@ pub(super) fn refusal(error: &Error) -> Reply {
         | Error::Denied
         | Error::Unsupported(_) => 550,
         Error::BadName => 553,
-        _ => local_fault(error),
-    };
-    Reply::new(code, format!("{error}."))
-}
-
-/// What a transfer is answered that the storage has ended.
-pub(super) fn transfer_fault(error: &Error) -> Reply {
-    Reply::new(local_fault(error), format!("{error}; transfer aborted."))
-}
-
-fn local_fault(error: &Error) -> u16 {
-    match error {
         Error::Full => 452,
         Error::OverQuota => 552,
-        error => {
+        Error::Io(error) => {
             log::error!("a storage error: {error}");
             451
         }

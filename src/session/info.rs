@@ -114,8 +114,7 @@ fn help(name: Option<Vec<u8>>) -> Reply {
 
 fn site_help(name: Option<Vec<u8>>) -> Reply {
     if let Some(name) = name {
-        let full = if name.to_ascii_uppercase().starts_with(b"SITE ") { name } else { [b"SITE ", &*name].concat() };
-        return syntax(&full, "Unrecognized SITE command.");
+        return syntax(&name, "Unrecognized SITE command.");
     }
     let names = TABLE.iter().filter_map(|entry| entry.name.strip_prefix("SITE "));
     Reply::lines(214, "The following SITE commands are recognized:", names, "Help SITE command successful.")

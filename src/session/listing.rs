@@ -32,8 +32,9 @@ enum Found {
 }
 
 /// LIST.
-pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath, recursive: bool) -> Result<Reply, End> {
-    let path = workspace.at(raw);
+pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+    let (recursive, raw) = target(workspace, raw);
+    let path = workspace.at(&raw);
     let found = match find(workspace, &path, Detail::ShowLinks) {
         Ok(found) => found,
         Err(error) => return Ok(errors::refusal(&error)),
@@ -55,7 +56,8 @@ pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath, re
 
 /// NLST: bare names; where a file or a pattern was asked for, as it was asked for.
 pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
-    let path = workspace.at(raw);
+    let (_, raw) = target(workspace, raw);
+    let path = workspace.at(&raw);
     let found = match find(workspace, &path, Detail::Names) {
         Ok(found) => found,
         Err(error) => return Ok(errors::refusal(&error)),
@@ -105,7 +107,8 @@ pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &Raw
 
 /// STAT of a path: the lines of LIST on the control connection, each behind a blank.
 pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
-    let path = workspace.at(raw);
+    let (_, raw) = target(workspace, raw);
+    let path = workspace.at(&raw);
     if glob::is_pattern(path.name().unwrap_or_default()) {
         return Ok(Reply::new(550, "Globbing not supported."));
     }
@@ -129,6 +132,13 @@ pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) 
     }
     talk.control.send(&piece)?;
     Ok(Reply::new(213, "End of status."))
+}
+
+/// An argument such as `-la /x` is taken for flags and a path, unless a file has that very name.
+fn target(workspace: &Workspace, raw: &RawPath) -> (bool, RawPath) {
+    let is_name =
+        raw.as_bytes().starts_with(b"-") && workspace.home.facts(&workspace.at(raw), Detail::ShowLinks).is_ok();
+    if is_name { (false, raw.clone()) } else { raw.without_flags() }
 }
 
 fn find(workspace: &Workspace, path: &VirtualPath, detail: Detail) -> StorageResult<Found> {

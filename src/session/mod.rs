@@ -31,6 +31,7 @@ use crate::storage::Storage;
 use door::Door;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use workspace::Workspace;
@@ -159,6 +160,7 @@ enum End {
     NotFtp,
     Stopping,
     Evicted,
+    Panicked,
     Broken(io::Error),
 }
 
@@ -195,6 +197,7 @@ impl fmt::Display for End {
             End::NotFtp => "the client speaks HTTP",
             End::Stopping => "the server stops",
             End::Evicted => "made room for another client before login",
+            End::Panicked => "an internal error",
             End::Broken(error) => return write!(f, "{error}"),
         })
     }
@@ -212,12 +215,13 @@ impl End {
             End::DataStalled => "Data connection timed out.",
             End::NotFtp => "This is an FTP server.",
             End::Stopping => "The server is shutting down.",
+            End::Panicked => "Internal error.",
         };
         Some(Reply::new(421, text))
     }
 }
 
-/// Serves one client until it leaves or is made to.
+/// Serves one client until it leaves or is made to. A panic ends this session and nothing else.
 pub fn run(services: &Services, handle: &Handle) {
     let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None };
     services.bus.tell(Event::now(Kind::ClientConnected, Some(tag.clone()), Subject::Session));
@@ -225,9 +229,13 @@ pub fn run(services: &Services, handle: &Handle) {
         Err(error) => (tag, End::from(error)),
         Ok(control) => {
             let mut session = Session::new(services, handle, control, tag);
-            let end = match session.serve() {
-                Err(end) => end,
-                Ok(never) => match never {},
+            let end = match catch_unwind(AssertUnwindSafe(|| session.serve())) {
+                Ok(Err(end)) => end,
+                Ok(Ok(never)) => match never {},
+                Err(_) => {
+                    log::error!("session {} of {} panicked; please report this", handle.id(), handle.peer());
+                    End::Panicked
+                }
             };
             if let Some(reply) = end.farewell() {
                 // The client may have gone; the event says why we end.
@@ -237,13 +245,6 @@ pub fn run(services: &Services, handle: &Handle) {
         }
     };
     services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), Subject::Reason(end.to_string())));
-}
-
-/// The last event of a session whose thread panicked.
-pub fn tell_of_panic(services: &Services, handle: &Handle) {
-    let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None };
-    let reason = Subject::Reason("an internal error".to_string());
-    services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), reason));
 }
 
 impl<'a> Session<'a> {
@@ -285,7 +286,7 @@ impl<'a> Session<'a> {
             if let Some(ending) = self.talk.handle.ending() {
                 return Err(ending.into());
             }
-            let login_until = self.login_until.filter(|_| !matches!(self.phase, Phase::Ready(_)));
+            let login_until = self.login_until.filter(|_| !self.is_logged_in());
             let port_until = self.talk.door.expiry();
             let until = [idle_until, login_until, port_until].into_iter().flatten().min();
             match self.talk.control.next_line(until)? {
@@ -306,11 +307,12 @@ impl<'a> Session<'a> {
         self.refresh_account()?;
         let request = match Request::parse(line) {
             Ok(request) => request,
-            Err(_) if verb::is_http(line.split(|&b| b == b' ').next().unwrap_or_default()) => return Err(End::NotFtp),
+            // A browser that was tricked into attacking us.
+            Err(_) if verb::is_http(line) => return Err(End::NotFtp),
             Err(reply) => return Ok(reply),
         };
         log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
-        if request.needs_login() && !matches!(self.phase, Phase::Ready(_)) {
+        if request.needs_login() && !self.is_logged_in() {
             return Ok(log_in_first());
         }
         let command = match request.command() {
@@ -336,6 +338,10 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn is_logged_in(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+
     /// What was changed in the site's database holds from the next command.
     fn refresh_account(&mut self) -> Result<(), End> {
         let Phase::Ready(workspace) = &mut self.phase else { return Ok(()) };
@@ -350,8 +356,7 @@ impl<'a> Session<'a> {
                 return Err(End::AccountClosed(denial.to_string()));
             }
             Err(Refusal::Unavailable(why)) => {
-                log::warn!("session {}: {why}; the account stays as it was", self.talk.tag.id);
-                workspace.ask_later();
+                services.complaints.note(|| format!("{why}; accounts of sessions stay as they were"));
             }
         }
         Ok(())
@@ -360,7 +365,7 @@ impl<'a> Session<'a> {
 
 fn transfer_files(workspace: &Workspace, talk: &mut Talk<'_>, command: TransferCommand) -> Result<Reply, End> {
     match command {
-        TransferCommand::List { path, recursive } => listing::list(workspace, talk, &path, recursive),
+        TransferCommand::List(path) => listing::list(workspace, talk, &path),
         TransferCommand::Names(path) => listing::names(workspace, talk, &path),
         TransferCommand::MachineList(path) => listing::machine_list(workspace, talk, &path),
         TransferCommand::StatusOf(path) => listing::status(workspace, talk, &path),

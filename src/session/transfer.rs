@@ -20,10 +20,12 @@ use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How much one sendfile(2) is asked to send; behind each the control connection is looked at.
 const PIECE: usize = 4 << 20;
+/// How long a socket is waited for before it is tried all the same.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// A buffer for what sendfile(2) can't do.
 const BUFFER: usize = 64 << 10;
 
@@ -114,6 +116,12 @@ impl Talk<'_> {
     pub(super) fn no_door(&self) -> Option<Reply> {
         matches!(self.door, Door::Closed).then(|| Reply::new(425, "Use PASV or PORT first."))
     }
+}
+
+/// Since when a socket has had no room; anew after each byte that went.
+#[derive(Default)]
+struct Room {
+    waiting_since: Option<Instant>,
 }
 
 /// A transfer that runs.
@@ -219,11 +227,6 @@ impl<'t, 'a> Wire<'t, 'a> {
         }
     }
 
-    /// From now on, for as long as data may stand still.
-    fn stall_limit(&self) -> Option<Instant> {
-        self.talk.settings().data_timeout.map(|limit| Instant::now() + limit)
-    }
-
     /// Hears what the client has said already, without waiting.
     pub(super) fn catch_up(&mut self) -> Result<(), Cut> {
         while !self.is_alone() {
@@ -313,20 +316,24 @@ impl<'t, 'a> Wire<'t, 'a> {
         }
     }
 
+    /// Sends a file from an offset to the end that it has now: what it grows by meanwhile is not part of it.
     fn send_source(&mut self, data: &DataStream, source: &mut dyn Source, offset: u64) -> Result<(), Cut> {
+        let mut part = offset..source.size();
         if self.talk.settings().sendfile
             && self.kind() == TransferType::Binary
             && let Some(file) = source.file()
-            && self.send_file(data, file, offset..source.size())?
+            && self.send_file(data, file, part.clone())?
         {
             return Ok(());
         }
-        let (mut offset, mut piece, mut converted) = (offset, vec![0; BUFFER], Vec::new());
+        let (mut piece, mut converted) = (vec![0; BUFFER], Vec::new());
         let mut ascii = ToNetwork::default();
-        loop {
-            let length = source.read_at(&mut piece, offset).map_err(Error::from)?;
-            let Some(bytes) = piece.get(..length).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
-            offset += length as u64;
+        while !part.is_empty() {
+            let wanted = piece.len().min(usize::try_from(part.end - part.start).unwrap_or(usize::MAX));
+            let room = piece.get_mut(..wanted).unwrap_or_default();
+            let length = source.read_at(room, part.start).map_err(Error::from)?;
+            let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(shorter()) };
+            part.start += length as u64;
             match self.kind() {
                 TransferType::Binary => self.send_all(data, bytes)?,
                 TransferType::Ascii => {
@@ -336,36 +343,41 @@ impl<'t, 'a> Wire<'t, 'a> {
                 }
             }
         }
+        Ok(())
     }
 
-    /// Sends by sendfile(2) to the end of the file; false if the kernel can't do it with this file.
-    fn send_file(&mut self, data: &DataStream, file: BorrowedFd<'_>, part: Range<u64>) -> Result<bool, Cut> {
-        let mut offset = part.start;
-        loop {
-            match rustix::fs::sendfile(data.stream(), file, Some(&mut offset), PIECE) {
-                Ok(0) => return Ok(true),
+    /// Sends by sendfile(2); false if the kernel can't do it with this file.
+    fn send_file(&mut self, data: &DataStream, file: BorrowedFd<'_>, mut part: Range<u64>) -> Result<bool, Cut> {
+        let mut room = Room::default();
+        while !part.is_empty() {
+            let wanted = PIECE.min(usize::try_from(part.end - part.start).unwrap_or(PIECE));
+            match rustix::fs::sendfile(data.stream(), file, Some(&mut part.start), wanted) {
+                Ok(0) => return Err(shorter()),
                 Ok(sent) => {
                     self.bytes += sent as u64;
-                    if offset >= part.end {
-                        continue; // the next call says that this is the end
-                    }
+                    room = Room::default();
                 }
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(Errno::INVAL | Errno::NOSYS) if self.bytes == 0 => return Ok(false),
                 Err(errno) => return Err(send_error(errno.into())),
             }
-            self.ready(data.as_fd(), For::Writing, self.stall_limit())?;
+            if !part.is_empty() {
+                self.await_room(data, &mut room)?;
+            }
         }
+        Ok(true)
     }
 
     /// Sends bytes, however long the client takes for them.
     pub(super) fn send_all(&mut self, data: &DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
+        let mut room = Room::default();
         while !bytes.is_empty() {
-            self.ready(data.as_fd(), For::Writing, self.stall_limit())?;
+            self.await_room(data, &mut room)?;
             match data.stream().write(bytes) {
                 Ok(sent) => {
                     self.bytes += sent as u64;
                     bytes = bytes.get(sent..).unwrap_or_default();
+                    room = Room::default();
                 }
                 Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(send_error(error)),
@@ -374,10 +386,27 @@ impl<'t, 'a> Wire<'t, 'a> {
         Ok(())
     }
 
+    /// Waits until it is worth while to send. poll(2) calls a socket writable when a third of its buffer is free, which a
+    /// slow reader may take minutes for; so it is tried every second, and only if nothing goes is that a standstill.
+    fn await_room(&mut self, data: &DataStream, room: &mut Room) -> Result<(), Cut> {
+        let now = Instant::now();
+        let since = *room.waiting_since.get_or_insert(now);
+        let end = self.talk.settings().data_timeout.map(|limit| since + limit);
+        if end.is_some_and(|end| end <= now) {
+            return Err(Cut::Stalled);
+        }
+        let until = end.map_or(now + TRY_AGAIN, |end| end.min(now + TRY_AGAIN));
+        match self.ready(data.as_fd(), For::Writing, Some(until)) {
+            Err(Cut::Stalled) => Ok(()),
+            result => result,
+        }
+    }
+
     /// Waits for bytes of the client; 0 is the end.
     pub(super) fn receive(&mut self, data: &DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
         loop {
-            self.ready(data.as_fd(), For::Reading, self.stall_limit())?;
+            let limit = self.talk.settings().data_timeout;
+            self.ready(data.as_fd(), For::Reading, limit.map(|limit| Instant::now() + limit))?;
             match io::Read::read(&mut data.stream(), buffer) {
                 Ok(length) => {
                     self.bytes += length as u64;
@@ -411,6 +440,11 @@ impl<'t, 'a> Wire<'t, 'a> {
             Err(cut) => cut.reply(self.talk),
         }
     }
+}
+
+/// The file has lost its end meanwhile: what was sent is not whole.
+fn shorter() -> Cut {
+    Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
 }
 
 fn is_transient(error: &io::Error) -> bool {

@@ -15,6 +15,9 @@ use crate::storage::{self, Detail, Error, Upload, Write};
 /// Received at once; it exists only while a transfer runs, and only as far as it is filled.
 const BUFFER: usize = 256 << 10;
 
+/// A name can have 255 bytes; so many are left for the wish.
+const LONGEST_STEM: usize = 246;
+
 /// STOR, also after REST.
 pub(super) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     let path = workspace.at(path);
@@ -28,6 +31,7 @@ pub(super) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) 
     }
     match workspace.home.facts(&path, Detail::Follow) {
         Err(error) => Ok(errors::refusal(&error)),
+        Ok(facts) if facts.kind != storage::Kind::File => Ok(errors::refusal(&Error::IsADirectory)),
         Ok(facts) if offset > facts.size => Ok(beyond_the_end(offset, facts.size)),
         Ok(_) => receive(workspace, talk, &path, Write::At(offset), &opening()),
     }
@@ -59,14 +63,17 @@ pub(super) fn store_unique(workspace: &Workspace, talk: &mut Talk<'_>, path: &Ra
 /// A name that is free, made from the one wished for.
 fn unique(workspace: &Workspace, wish: &VirtualPath) -> storage::Result<VirtualPath> {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let stem = wish.name().ok_or(Error::Denied)?;
+    let name = wish.name().ok_or(Error::Denied)?;
+    let stem = name.get(..LONGEST_STEM).unwrap_or(name);
     for _ in 0..100 {
         let mut random = [0; 8];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let suffix = random.map(|byte| LETTERS[usize::from(byte % 32)]);
         let path = wish.parent().join(&[stem, b".", &suffix].concat());
-        if matches!(workspace.home.facts(&path, Detail::ShowLinks), Err(Error::NotFound)) {
-            return Ok(path);
+        match workspace.home.facts(&path, Detail::ShowLinks) {
+            Ok(_) => {}
+            Err(Error::NotFound) => return Ok(path),
+            Err(error) => return Err(error),
         }
     }
     Err(Error::Exists)
@@ -80,7 +87,11 @@ fn receive(
     opening: &Reply,
 ) -> Result<Reply, End> {
     if let Some(reply) = talk.no_door() {
-        return Ok(reply);
+        // The file counts first, as for downloads, but none is made for nothing.
+        return Ok(match workspace.home.facts(path, Detail::Follow) {
+            Ok(facts) if facts.kind != storage::Kind::File => errors::refusal(&Error::IsADirectory),
+            _ => reply,
+        });
     }
     let mode = 0o666 & !workspace.umask;
     let parents = files::make_parents(workspace, talk, path);

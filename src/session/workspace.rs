@@ -5,10 +5,6 @@ use crate::accounts::{Account, Permission};
 use crate::events::Place;
 use crate::protocol::path::{RawPath, VirtualPath};
 use crate::storage::{Home, Storage};
-use std::time::{Duration, Instant};
-
-/// After accounts could not be read, how long a session goes on as it was before it asks again.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Workspace {
     pub(super) account: Account,
@@ -17,7 +13,6 @@ pub(super) struct Workspace {
     pub(super) rename_from: Option<VirtualPath>,
     pub(super) umask: u32,
     version: u64,
-    not_before: Option<Instant>,
 }
 
 impl Workspace {
@@ -30,13 +25,12 @@ impl Workspace {
             rename_from: None,
             umask,
             version: known.version,
-            not_before: None,
         }
     }
 
-    /// Whether the account was read at another version than this, and may be asked for again.
+    /// Whether the account was read at another version than this.
     pub(super) fn is_stale(&self, version: u64) -> bool {
-        self.version != version && self.not_before.is_none_or(|at| at <= Instant::now())
+        self.version != version
     }
 
     /// Takes the account as it is now.
@@ -48,11 +42,6 @@ impl Workspace {
         }
         self.account = known.account;
         self.version = known.version;
-        self.not_before = None;
-    }
-
-    pub(super) fn ask_later(&mut self) {
-        self.not_before = Some(Instant::now() + ASK_AGAIN);
     }
 
     /// Where a path of a command leads from here.

@@ -54,7 +54,9 @@ impl From<io::Error> for Error {
             Some(Errno::NOTDIR) => Error::NotADirectory,
             Some(Errno::ISDIR) => Error::IsADirectory,
             Some(Errno::NOTEMPTY) => Error::NotEmpty,
-            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY) => Error::Denied,
+            Some(
+                Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY | Errno::TXTBSY | Errno::NXIO | Errno::NODEV,
+            ) => Error::Denied,
             Some(Errno::NOSPC) => Error::Full,
             Some(Errno::DQUOT | Errno::FBIG) => Error::OverQuota,
             Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) => Error::BadName,

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 const SAME_STAMP: Duration = Duration::from_millis(20);
 /// A write-ahead log is written before its frames count: what was written so recently may not have been seen yet.
 const LATE_COMMIT: Duration = Duration::from_secs(60);
+/// Some file systems have stamps as coarse as this.
+const COARSE_STAMP: Duration = Duration::from_secs(3);
 /// A database found locked is not asked again so soon by those who can do without an answer.
 const LOCKED: Duration = Duration::from_secs(1);
 
@@ -93,14 +95,23 @@ impl DatabaseFile {
     /// A number that is another one after every change of the file. Mostly stat(2) tells; where it can't, SQLite does.
     pub(super) fn version(&self) -> u64 {
         let state = [file_state(&self.path), file_state(&self.wal)];
-        let [database, wal] = state.map(|state| state.map_or(Age::Old, Age::of));
+        let [database, wal] = [(state[0], COARSE_STAMP), (state[1], LATE_COMMIT)]
+            .map(|(state, recent)| state.map_or(Age::Old, |state| Age::of(state, recent)));
+        let uncertain = database == Age::Recent || wal == Age::Recent;
         let mut seen = lock(&self.seen);
         let changed = seen.state != state || database == Age::SameStamp || wal == Age::SameStamp;
-        if changed || (wal == Age::Recent && self.data_version_changed(&mut seen).unwrap_or(true)) {
+        if changed || (uncertain && self.data_version_changed(&mut seen).unwrap_or(true)) {
             seen.version += 1;
             seen.state = state;
         }
         seen.version
+    }
+
+    /// Opens the connection that is asked where stat(2) can't tell, so that it is there when it is needed.
+    pub(super) fn watch(&self) {
+        if let Err(error) = self.data_version_changed(&mut lock(&self.seen)) {
+            log::debug!("database {}: {error}", self.path.display());
+        }
     }
 
     fn data_version_changed(&self, seen: &mut Seen) -> rusqlite::Result<bool> {
@@ -109,6 +120,8 @@ impl DatabaseFile {
             Some((of, connection, before)) if of == id => (connection, Some(before)),
             _ => (open(&self.path)?, None),
         };
+        // All sessions pass here: that it is locked is answer enough.
+        connection.busy_timeout(Duration::ZERO)?;
         let now = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         seen.watched = Some((id, connection, now));
         Ok(before != Some(now))
@@ -130,7 +143,7 @@ enum Age {
 
 impl Age {
     /// A stamp of the future is no fresh one: whoever writes now, changes it.
-    fn of(state: FileState) -> Age {
+    fn of(state: FileState, recent: Duration) -> Age {
         let (.., seconds, nanoseconds) = state;
         let since_epoch = Duration::new(seconds.unsigned_abs(), nanoseconds.unsigned_abs().try_into().unwrap_or(0));
         let stamp = SystemTime::UNIX_EPOCH + since_epoch;
@@ -138,7 +151,7 @@ impl Age {
         let age = now.duration_since(stamp).unwrap_or_else(|error| error.duration());
         match age {
             age if age <= SAME_STAMP => Age::SameStamp,
-            age if age <= LATE_COMMIT => Age::Recent,
+            age if age <= recent => Age::Recent,
             _ => Age::Old,
         }
     }

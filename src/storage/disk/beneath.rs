@@ -1,7 +1,7 @@
 //! Opening beneath a home. Links that stay inside are followed, also absolute ones; those that lead out don't exist.
 
-use super::facts_of;
 use super::hidden::is_hidden;
+use super::{facts_of, wide};
 use crate::events::Complaints;
 use crate::storage::{Detail, Error, Facts, Result, VirtualPath};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -27,6 +27,8 @@ pub(super) struct Beneath {
 #[derive(Debug)]
 pub(super) struct Root {
     handle: OwnedFd,
+    /// Which directory it is.
+    id: (u64, u64),
     /// The home's path without links, to recognise absolute links into it.
     canonical: PathBuf,
 }
@@ -55,11 +57,12 @@ impl Beneath {
         &self.home
     }
 
-    /// The handle of the home: opened at the first use, and again when the directory was deleted and made anew.
+    /// The handle of the home: opened at the first use, and again when the name stands for another directory.
     fn root(&self) -> Result<Arc<Root>> {
         let mut slot = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = rustix::fs::stat(&*self.home).map(|stat| (wide(stat.st_dev), wide(stat.st_ino)));
         if let Some(root) = &*slot
-            && rustix::fs::fstat(&root.handle)?.st_nlink > 0
+            && id == Ok(root.id)
         {
             return Ok(root.clone());
         }
@@ -68,8 +71,10 @@ impl Beneath {
             self.complaints.note(|| format!("home directory {}: {errno}", self.home.display()));
             Error::from(errno)
         })?;
+        let stat = rustix::fs::fstat(&handle)?;
         let canonical = std::fs::canonicalize(&self.home)?;
-        Ok(slot.insert(Arc::new(Root { handle, canonical })).clone())
+        let id = (wide(stat.st_dev), wide(stat.st_ino));
+        Ok(slot.insert(Arc::new(Root { handle, id, canonical })).clone())
     }
 
     /// Opens a path, following links that stay inside.
@@ -112,10 +117,10 @@ impl Beneath {
             (Ok(handle), Detail::Follow | Detail::Names) => Ok(facts_of(&rustix::fs::fstat(handle)?)),
             (Ok(_), Detail::ShowLinks) => self.facts_of_link(path, stat),
             // A link to nothing, inside: it is there, and can be deleted.
-            (Err(Error::NotFound), _) if self.without_links(path).is_ok() => match detail {
-                Detail::Follow | Detail::Names => Ok(facts_of(stat)),
-                Detail::ShowLinks => self.facts_of_link(path, stat),
-            },
+            (Err(Error::NotFound), Detail::Names) if self.without_links(path).is_ok() => Ok(facts_of(stat)),
+            (Err(Error::NotFound), Detail::ShowLinks) if self.without_links(path).is_ok() => {
+                self.facts_of_link(path, stat)
+            }
             (Err(error), _) => Err(error),
         }
     }
@@ -167,7 +172,8 @@ fn resolve(root: &Root, path: &VirtualPath) -> Result<VirtualPath> {
             continue;
         }
         let next = done.join(&name);
-        match rustix::fs::readlinkat(&root.handle, next.relative(), Vec::new()) {
+        let parent = open_beneath(root, &done, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+        match rustix::fs::readlinkat(&parent, OsStr::from_bytes(&name), Vec::new()) {
             Ok(target) => {
                 links += 1;
                 let target = target.into_bytes();

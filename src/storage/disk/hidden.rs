@@ -21,7 +21,7 @@ pub(super) fn is_hidden(name: &[u8]) -> bool {
 
 /// Removes a hidden file that nobody writes any more.
 pub(super) fn sweep(directory: impl AsFd, name: &OsStr) {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(file) = rustix::fs::openat(&directory, name, flags, Mode::empty()) else { return };
     let file = File::from(file);
     let modified = file.metadata().and_then(|metadata| metadata.modified());
@@ -48,7 +48,7 @@ impl Hidden {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&parent, &name, flags, mode)?);
         let hidden = Hidden { parent, name: Some(name) };
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        lock(&file);
         Ok((file, hidden))
     }
 
@@ -58,7 +58,7 @@ impl Hidden {
         file: &File,
         link: impl FnOnce(&OsStr) -> rustix::io::Result<()>,
     ) -> Result<Hidden> {
-        rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?;
+        lock(file);
         let name = random_name()?;
         link(&name)?;
         Ok(Hidden { parent, name: Some(name) })
@@ -81,6 +81,13 @@ impl Drop for Hidden {
         {
             log::warn!("the temporary file {} can't be removed: {errno}", name.display());
         }
+    }
+}
+
+/// Where the file system has no locks, nothing is swept up either.
+fn lock(file: &File) {
+    if let Err(errno) = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        log::debug!("a temporary file can't be locked: {errno}");
     }
 }
 

@@ -11,11 +11,11 @@ use crate::accounts::Account;
 use crate::events::Complaints;
 use beneath::Beneath;
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timestamps};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, Timestamps};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -52,13 +52,10 @@ struct DiskHome {
 }
 
 impl DiskHome {
-    /// Opens what exists, for changing its attributes.
-    fn open_any(&self, path: &VirtualPath) -> Result<OwnedFd> {
-        let open = |access| self.beneath.open(path, access | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty());
-        match open(OFlags::RDONLY) {
-            Err(Error::Denied) => open(OFlags::WRONLY),
-            result => result,
-        }
+    /// Changes attributes of what exists, through a handle that needs no right to read or write it.
+    fn change(&self, path: &VirtualPath, change: impl FnOnce(&str) -> rustix::io::Result<()>) -> Result<()> {
+        let handle = self.beneath.open(path, OFlags::PATH, Mode::empty())?;
+        Ok(change(&format!("/proc/self/fd/{}", handle.as_raw_fd()))?)
     }
 }
 
@@ -146,15 +143,13 @@ impl Home for DiskHome {
     }
 
     fn set_modified(&self, path: &VirtualPath, time: Timestamp) -> Result<()> {
-        let file = self.open_any(path)?;
         let time = rustix::fs::Timespec { tv_sec: time.as_second(), tv_nsec: time.subsec_nanosecond().into() };
-        let (last_access, last_modification) = (time, time);
-        Ok(rustix::fs::futimens(&file, &Timestamps { last_access, last_modification })?)
+        let times = Timestamps { last_access: time, last_modification: time };
+        self.change(path, |handle| rustix::fs::utimensat(CWD, handle, &times, AtFlags::empty()))
     }
 
     fn set_mode(&self, path: &VirtualPath, mode: u32) -> Result<()> {
-        let file = self.open_any(path)?;
-        Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
+        self.change(path, |handle| rustix::fs::chmod(handle, Mode::from_raw_mode(mode)))
     }
 
     fn available(&self, path: &VirtualPath) -> Result<u64> {

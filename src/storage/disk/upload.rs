@@ -51,7 +51,11 @@ pub(super) fn whole(beneath: &Beneath, path: &VirtualPath, mode: u32, sync: bool
         check_replaceable(stat, &parent, name)?;
     }
     let target = Target { name: name.to_os_string(), replaces: old.is_some(), parent };
-    let (file, publish) = create(target, Mode::from_raw_mode(mode))?;
+    let (file, publish) = match create(target, Mode::from_raw_mode(mode)) {
+        // The file may be written, only its directory may not: there is but one way.
+        Err(Error::Denied) if old.is_some() => return in_place(beneath, path, Write::InPlace, mode, sync),
+        result => result?,
+    };
     if let Some(stat) = &old {
         inherit(&file, stat)?;
     }
