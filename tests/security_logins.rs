@@ -68,8 +68,7 @@ fn every_reason_for_a_failed_login_takes_the_same_time() {
             *best = start.elapsed().min(*best);
         }
         let ratio = |time: &Duration| time.as_secs_f64() / best[0].as_secs_f64();
-        eprintln!("{best:?}");
-        best.iter().all(|time| (0.75..1.3).contains(&ratio(time)))
+        best.iter().all(|time| (0.6..1.7).contains(&ratio(time)))
     });
 }
 

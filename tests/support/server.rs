@@ -156,6 +156,13 @@ impl TestServer {
         (count("fd"), count("task"))
     }
 
+    /// Whether it has as much as then, but for the few connections that the accounts keep to the database.
+    pub fn holds_no_more_than(&self, before: (usize, usize)) -> bool {
+        const KEPT: usize = 8;
+        let (files, threads) = self.resources();
+        files <= before.0 + KEPT && threads <= before.1
+    }
+
     pub fn signal(&self, signal: Signal) {
         signal_process(&self.child, signal);
     }
