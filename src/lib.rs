@@ -8,7 +8,8 @@
 //! config                            one table of options; only cli reads it
 //! server · process                  accept loop, who is on, stopping · signals, limits of the system
 //! session                           one control connection: phases, commands, transfers
-//! accounts · storage · events · net who may log in · where files are · what happened · sockets
+//! storage                           where files are: the disk, confined to each home
+//! accounts · events · net           who may log in · what happened · sockets
 //! protocol                          the text of FTP: pure, no I/O
 //! ```
 //!

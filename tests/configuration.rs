@@ -286,9 +286,13 @@ fn two_demos_do_not_meet() {
     let builder = TestServer::with(&[]);
     let temporary = builder.outside("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    let (one, two) = (Demo::start(&temporary), Demo::start(&temporary));
+    let (mut one, two) = (Demo::start(&temporary), Demo::start(&temporary));
     assert_ne!(one.word("ftp://"), two.word("ftp://"));
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 2);
+    // The terminal of one is closed: it takes its files along, and no others.
+    signal_process(&one.child, Signal::HUP);
+    eventually("one ends", || one.child.try_wait().unwrap().is_some_and(|status| status.success()));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 1);
 }
 
 #[test]

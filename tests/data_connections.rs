@@ -367,3 +367,96 @@ fn a_reader_who_is_slow_but_steady_is_not_cut_off() {
     }
     ann.send("NOOP").expect(200);
 }
+
+#[test]
+fn the_masquerade_address_is_for_those_outside_or_for_all() {
+    for (options, announced) in [
+        (vec!["--masquerade-address", "203.0.113.7"], "127.0.0.1"),
+        (vec!["--masquerade-address", "203.0.113.7", "--masquerade-local"], "203.0.113.7"),
+        (vec!["--masquerade-address", "127.0.0.9"], "127.0.0.9"),
+        (vec!["--masquerade-address", "localhost", "--masquerade-local"], "127.0.0.1"),
+        (vec!["--masquerade-address", "no-such-host.invalid"], "127.0.0.1"),
+    ] {
+        let server = TestServer::with(&options).start();
+        server.home("ann");
+        let mut ann = server.login("ann");
+        assert_eq!(ann.pasv().ip().to_string(), announced, "{options:?}");
+        // EPSV names no address.
+        assert!(ann.list("NLST").is_empty());
+    }
+}
+
+#[test]
+fn foreign_addresses_are_permitted_only_by_option() {
+    let server = TestServer::with(&["--permit-foreign-addresses"]).start();
+    std::fs::write(server.home("ann").join("f"), "content").unwrap();
+    let mut ann = server.login("ann");
+    let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    ann.send(&format!("EPRT |1|127.0.0.2|{port}|")).expect(200);
+    ann.send("RETR f").expect(150);
+    assert_eq!(Data::over(listener.accept().unwrap().0).read(), b"content");
+    ann.expect(226);
+    let address = ann.pasv();
+    let mut data = Data::connect_from("127.0.0.3", address);
+    ann.send("RETR f").expect(150);
+    assert_eq!(data.read(), b"content");
+    ann.expect(226);
+    for nowhere in ["0.0.0.0", "224.0.0.1"] {
+        ann.send(&format!("EPRT |1|{nowhere}|2000|")).expect(501);
+    }
+}
+
+#[test]
+fn privileged_ports_are_permitted_only_by_option() {
+    let server = TestServer::with(&["--permit-privileged-ports"]).start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    ann.script(&[("PORT 127,0,0,1,3,255", 200), ("NLST", 425), ("PORT 127,0,0,1,0,0", 501), ("NOOP", 200)]);
+}
+
+#[test]
+fn active_connections_leave_from_the_port_below_by_option() {
+    // The port below may be somebody else's; not so for several servers in a row.
+    let from_below = (0..5).any(|_| {
+        let server = TestServer::with(&["--connect-from-data-port"]).start();
+        server.home("ann");
+        let mut ann = server.login("ann");
+        let listener = ann.active();
+        ann.send("NLST").expect(150);
+        let (stream, peer) = listener.accept().unwrap();
+        drop(stream);
+        ann.expect(226);
+        peer.port() == server.address().port() - 1
+    });
+    assert!(from_below);
+}
+
+#[test]
+fn a_client_that_does_not_answer_in_active_mode_is_given_up() {
+    let server = TestServer::with(&["--port-timeout", "0.3"]).start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    // A listener whose queue is full answers nobody.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let _first = TcpStream::connect(address).unwrap();
+    ann.send(&format!("EPRT |1|127.0.0.1|{}|", address.port())).expect(200);
+    let start = std::time::Instant::now();
+    assert!(ann.send("NLST").expect(425).contains("does not answer"));
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    assert!(ann.list("NLST").is_empty());
+}
+
+#[test]
+fn a_file_that_shrinks_during_its_download_is_not_sent_whole() {
+    let (server, mut ann, mut data) = downloading();
+    std::fs::File::options().write(true).open(server.home("ann").join("big")).unwrap().set_len(10).unwrap();
+    // The end comes as a reset, so that nobody takes it for the end of the file.
+    assert!(data.stream.read_to_end(&mut Vec::new()).is_err());
+    ann.expect(451);
+    server.expect_event("ftp_file_sent_incomplete", &[("virtual_path", "/big"), ("reason", "The file became shorter")]);
+    ann.send("NOOP").expect(200);
+}

@@ -45,3 +45,32 @@ fn the_readme_names_every_event() {
         assert!(text.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+#[test]
+fn the_security_table_names_tests_that_exist() {
+    let (_, table) = document("tests/SECURITY.md");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let files = std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path());
+    let rust = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let source: String = rust.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).filter_map(|name| name.rsplit("::").next()).collect();
+    let names: Vec<&&str> = named.iter().filter(|name| name.contains('_') && !name.contains('.')).collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        assert!(source.contains(&format!("fn {name}(")), "{name}");
+    }
+}
+
+#[test]
+fn every_option_is_tested_from_outside() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut source = std::fs::read_to_string(tests.join("support/server.rs")).unwrap();
+    for entry in std::fs::read_dir(tests).unwrap() {
+        source += &std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+    }
+    for option in django_ftpd::config::options::OPTIONS.iter().filter(|option| !option.is_positional()) {
+        let no = option.negated_flag().unwrap_or_default();
+        let flags = [format!("\"{}\"", option.flag()), format!("\"{no}\"")];
+        assert!(flags.iter().any(|flag| source.contains(flag)), "no test gives {}", option.flag());
+    }
+}

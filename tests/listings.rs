@@ -434,3 +434,17 @@ fn links_that_lead_out_do_not_exist() {
     }
     assert_eq!(std::fs::read(server.outside("secret")).unwrap(), b"secret");
 }
+
+#[test]
+fn a_link_to_nothing_inside_can_be_seen_and_deleted() {
+    let server = TestServer::start();
+    let home = server.home("ann");
+    for (name, target) in [("near", "missing"), ("far", "missing/deep/down"), ("around", "missing/../gone")] {
+        std::os::unix::fs::symlink(target, home.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("missing/../../outside", home.join("out")).unwrap();
+    let mut ann = server.login("ann");
+    assert_eq!(ann.download("NLST"), b"around\r\nfar\r\nnear\r\n");
+    ann.script(&[("SIZE far", 550), ("DELE out", 550), ("DELE near", 250), ("DELE far", 250), ("DELE around", 250)]);
+    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 1);
+}

@@ -123,3 +123,13 @@ fn a_wait_for_a_data_connection_does_not_outlast_the_grace() {
     ann.expect(421);
     assert_eq!(server.wait().code(), Some(0), "{}", server.log());
 }
+
+#[test]
+fn a_hang_up_stops_nothing() {
+    let server = TestServer::start();
+    let mut ann = server.login("ann");
+    server.signal(Signal::HUP);
+    ann.send("NOOP").expect(200);
+    server.login("ann").send("QUIT").expect(221);
+    assert_eq!(server.stop().pop().unwrap()["event"], "ftp_server_stopped");
+}

@@ -392,3 +392,17 @@ fn any_name_goes_and_comes_byte_for_byte() {
         assert!([550, 553].contains(&code), "{verb}: {code}");
     }
 }
+
+#[test]
+fn a_home_that_is_replaced_by_another_is_noticed() {
+    let server = TestServer::start();
+    let home = server.home("ann");
+    let mut ann = server.login("ann");
+    ann.upload("STOR before", b"x");
+    std::fs::rename(&home, server.outside("old")).unwrap();
+    assert_eq!(ann.code("CWD /"), 550);
+    create_dir(&home).unwrap();
+    ann.upload("STOR after", b"x");
+    assert_eq!(ann.download("NLST"), b"after\r\n");
+    assert!(home.join("after").exists() && !server.outside("old").join("after").exists());
+}

@@ -207,25 +207,19 @@ impl Reception<'_> {
 
     fn start(&self, seat: Seat) {
         let services = self.services.clone();
-        let stream = seat.handle().try_clone_stream();
+        let handle = seat.handle().clone();
         let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
         if let Err(error) = thread.spawn(move || session::run(&services, seat.handle())) {
             self.services.complaints.note(|| format!("no thread for a session: {error}"));
-            if let Ok(stream) = stream {
-                say_421(&stream, "The server is overloaded; try again later.");
-            }
+            handle.send_away("The server is overloaded; try again later.");
         }
     }
 
-    fn refuse(&self, stream: &TcpStream, address: IpAddr, why: &str) {
+    fn refuse(&self, mut stream: &TcpStream, address: IpAddr, why: &str) {
         self.services.complaints.note(|| format!("refused {address}: {why}"));
-        say_421(stream, why);
+        // A fresh socket has room for a line; if the client has gone, nothing is to be done.
+        let _ = stream.write_all(Reply::new(421, why).as_bytes());
     }
-}
-
-fn say_421(mut stream: &TcpStream, why: &str) {
-    // A fresh socket has room for a line; if the client has gone, nothing is to be done.
-    let _ = stream.write_all(Reply::new(421, why).as_bytes());
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -121,7 +121,7 @@ impl Sessions {
 }
 
 impl Seat {
-    pub(super) fn handle(&self) -> &Handle {
+    pub(super) fn handle(&self) -> &Arc<Handle> {
         &self.handle
     }
 }

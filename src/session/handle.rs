@@ -88,17 +88,15 @@ impl Handle {
         }
         state.ending = Some(Ending::Evicted);
         drop(state);
-        // It may be stuck in a reply that nobody reads: whoever evicts it must not wait for it.
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let word = Reply::new(421, "Too many connections wait for a login; try again later.");
-        let _ = rustix::net::send(&*self.stream, word.as_bytes(), flags);
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.send_away("Too many connections wait for a login; try again later.");
         true
     }
 
-    /// The socket once more, for a last word if the session can't begin.
-    pub fn try_clone_stream(&self) -> std::io::Result<TcpStream> {
-        self.stream.try_clone()
+    /// 421 and the end, at once. The client may not be reading: nobody waits for that.
+    pub fn send_away(&self, why: &str) {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let _ = rustix::net::send(&*self.stream, Reply::new(421, why).as_bytes(), flags);
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     pub(super) fn ending(&self) -> Option<Ending> {

@@ -172,8 +172,8 @@ fn resolve(root: &Root, path: &VirtualPath) -> Result<VirtualPath> {
             continue;
         }
         let next = done.join(&name);
-        let parent = open_beneath(root, &done, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
-        match rustix::fs::readlinkat(&parent, OsStr::from_bytes(&name), Vec::new()) {
+        let parent = open_beneath(root, &done, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
+        match parent.and_then(|parent| rustix::fs::readlinkat(parent, OsStr::from_bytes(&name), Vec::new())) {
             Ok(target) => {
                 links += 1;
                 let target = target.into_bytes();
