@@ -346,7 +346,8 @@ struct Everybody(PathBuf);
 
 impl Accounts for Everybody {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
-        Ok(Account { username: attempt.username.into(), permissions: Permissions::all(), home: self.0.clone(), id: 1 })
+        let (username, home) = (attempt.username.into(), self.0.clone());
+        Ok(Account { username, permissions: Permissions::all(), home, groups: Vec::new(), id: 1 })
     }
 }
 

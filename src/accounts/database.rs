@@ -6,7 +6,7 @@ mod last_login;
 
 use super::home::HomeTemplate;
 use super::password::{Checker, Stored};
-use super::{Account, Accounts, Attempt, Denial, Permissions, Refusal};
+use super::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
 use file::DatabaseFile;
 use last_login::LastLogin;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -22,7 +22,7 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 const SESSION_PATIENCE: Duration = Duration::from_millis(100);
 
 const ACCOUNT: &str = "\
-    SELECT u.username, u.password, u.is_active, g.permission, a.home_dir, g.home_dir, a.id \
+    SELECT u.username, u.password, u.is_active, g.permission, a.home_dir, g.home_dir, a.id, g.name \
     FROM auth_user u \
     JOIN django_ftpserver_ftpuseraccount a ON a.user_id = u.id \
     JOIN django_ftpserver_ftpusergroup g ON g.id = a.group_id \
@@ -46,6 +46,7 @@ struct Record {
     own_home: Option<String>,
     group_home: Option<String>,
     id: i64,
+    group: String,
 }
 
 impl DjangoDatabase {
@@ -113,7 +114,7 @@ impl DjangoDatabase {
             .and_then(|own| own.as_ref().unwrap_or(&self.default_home).expand(&record.username))
             .map_err(Denial::BadHome)?;
         let permissions = Permissions::from_letters(&record.permission);
-        Ok(Account { username: record.username, permissions, home, id: record.id })
+        Ok(Account { username: record.username, permissions, home, groups: vec![record.group], id: record.id })
     }
 }
 
@@ -129,6 +130,7 @@ impl Record {
             own_home: home(row.get(4)?),
             group_home: home(row.get(5)?),
             id: row.get(6)?,
+            group: row.get(7)?,
         })
     }
 }
@@ -136,12 +138,18 @@ impl Record {
 impl Accounts for DjangoDatabase {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
         let record = self.find(attempt.username, LOGIN_PATIENCE)?;
-        self.check(record.as_ref(), attempt.password).map_err(Refusal::Denied)?;
+        match (&attempt.proof, &record) {
+            (Proof::Password(password), record) => self.check(record.as_ref(), password),
+            (Proof::Certificate, Some(record)) if !record.is_active => Err(Denial::Inactive),
+            (Proof::Certificate, _) => Ok(()),
+        }
+        .map_err(Refusal::Denied)?;
         let record = record.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
-        let id = record.id;
-        let account = self.account(record).map_err(Refusal::Denied)?;
-        self.last_login.note(id);
-        Ok(account)
+        self.account(record).map_err(Refusal::Denied)
+    }
+
+    fn logged_in(&self, account: &Account) {
+        self.last_login.note(account.id);
     }
 
     fn version(&self) -> u64 {

@@ -25,6 +25,8 @@ pub struct Account {
     pub permissions: Permissions,
     /// The directory that is their `/`.
     pub home: PathBuf,
+    /// The names of the groups they are in.
+    pub groups: Vec<String>,
     /// What stays the same for as long as it is the same account, whatever becomes of its name.
     pub id: i64,
 }
@@ -34,10 +36,19 @@ pub struct Account {
 pub struct Attempt<'a> {
     /// The name, as USER gave it.
     pub username: &'a str,
-    /// The password, as PASS gave it.
-    pub password: &'a [u8],
+    /// What proves that it is them.
+    pub proof: Proof<'a>,
     /// Where from.
     pub remote: IpAddr,
+}
+
+/// What proves who somebody is.
+#[derive(Debug)]
+pub enum Proof<'a> {
+    /// The password, as PASS gave it.
+    Password(&'a [u8]),
+    /// A client certificate that was found good and bears the username.
+    Certificate,
 }
 
 /// Why a login did not succeed. The client is told nothing of it; the log and the events are.
@@ -64,6 +75,8 @@ pub enum Denial {
     UnknownAlgorithm(String),
     /// The account's home cannot be told.
     BadHome(String),
+    /// The account may not be used in the clear.
+    TlsRequired,
 }
 
 impl fmt::Display for Denial {
@@ -75,6 +88,7 @@ impl fmt::Display for Denial {
             Denial::WrongPassword => f.write_str("wrong password"),
             Denial::UnknownAlgorithm(name) => write!(f, "the stored password uses {name}, which is not supported"),
             Denial::BadHome(why) => write!(f, "home directory: {why}"),
+            Denial::TlsRequired => f.write_str("the account may only be used in TLS"),
         }
     }
 }
@@ -82,12 +96,16 @@ impl fmt::Display for Denial {
 /// Where accounts come from. The server calls, from several threads at once and in this order:
 ///
 /// 1. [`attempt`](Accounts::attempt) for each PASS, in one of a few login threads, so it may take its time;
-/// 2. [`version`](Accounts::version) before each command of a session: it must be quick;
-/// 3. [`current`](Accounts::current) when the version is not the one that the session has seen;
-/// 4. [`finish`](Accounts::finish) when the server ends.
+/// 2. [`logged_in`](Accounts::logged_in) when the server has let them in, which it does not have to;
+/// 3. [`version`](Accounts::version) before each command of a session: it must be quick;
+/// 4. [`current`](Accounts::current) when the version is not the one that the session has seen;
+/// 5. [`finish`](Accounts::finish) when the server ends.
 pub trait Accounts: Send + Sync {
     /// Decides a login. Every denial should take the same time, or names can be guessed.
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
+
+    /// Somebody is in. It must be quick, too.
+    fn logged_in(&self, _account: &Account) {}
 
     /// Another number whenever an account may have changed since the last call.
     fn version(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The login threads. Sessions ask them, so that no more passwords are hashed at once than there are cores, a
 //! session's own stack stays small, and a question about a running session never waits behind a hash.
 
-use super::{Account, Accounts, Attempt, Refusal};
+use super::{Account, Accounts, Attempt, Proof, Refusal};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::io;
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ struct Job {
 }
 
 enum What {
-    Login { username: String, password: Vec<u8>, remote: IpAddr },
+    Login { username: String, password: Option<Vec<u8>>, remote: IpAddr },
     Current(Account),
 }
 
@@ -48,14 +48,20 @@ impl Verifier {
         Ok(Verifier { accounts, logins, questions })
     }
 
-    /// Decides a login; waits for a free login thread.
-    pub fn attempt(&self, username: String, password: Vec<u8>, remote: IpAddr) -> Result<Known, Refusal> {
+    /// Decides a login by its password, or without one by a client certificate that bears the name; waits for a free
+    /// login thread.
+    pub fn attempt(&self, username: String, password: Option<Vec<u8>>, remote: IpAddr) -> Result<Known, Refusal> {
         ask(&self.logins, What::Login { username, password, remote })
     }
 
     /// The account as it is now.
     pub fn current(&self, account: &Account) -> Result<Known, Refusal> {
         ask(&self.questions, What::Current(account.clone()))
+    }
+
+    /// See [`Accounts::logged_in`].
+    pub fn logged_in(&self, account: &Account) {
+        self.accounts.logged_in(account);
     }
 
     /// See [`Accounts::version`].
@@ -81,7 +87,8 @@ fn work(accounts: &dyn Accounts, what: What) -> Result<Known, Refusal> {
     let version = accounts.version();
     let account = match what {
         What::Login { username, password, remote } => {
-            accounts.attempt(&Attempt { username: &username, password: &password, remote })?
+            let proof = password.as_deref().map_or(Proof::Certificate, Proof::Password);
+            accounts.attempt(&Attempt { username: &username, proof, remote })?
         }
         What::Current(account) => accounts.current(&account)?,
     };
@@ -107,7 +114,13 @@ mod tests {
             match attempt.username {
                 "panic" => std::panic::panic_any("injected"),
                 "nobody" => Err(Refusal::Denied(Denial::NoSuchAccount)),
-                name => Ok(Account { username: name.into(), permissions: Permissions::all(), home: "/".into(), id: 1 }),
+                name => Ok(Account {
+                    username: name.into(),
+                    permissions: Permissions::all(),
+                    home: "/".into(),
+                    groups: Vec::new(),
+                    id: 1,
+                }),
             }
         }
     }
@@ -115,7 +128,7 @@ mod tests {
     #[test]
     fn a_panic_in_the_accounts_refuses_that_login_only() {
         let verifier = Verifier::start(Arc::new(Panics)).unwrap();
-        let attempt = |name: &str| verifier.attempt(name.into(), vec![], "127.0.0.1".parse().unwrap());
+        let attempt = |name: &str| verifier.attempt(name.into(), Some(vec![]), "127.0.0.1".parse().unwrap());
         for _ in 0..10 {
             assert!(matches!(attempt("panic"), Err(Refusal::Unavailable(_))));
         }

@@ -6,10 +6,11 @@ use crate::config::{Config, HostPort};
 use crate::events::Journal;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
+use crate::net::tls::{Files, Tls};
 use crate::process::limits;
 use crate::process::signals::{self, HangUp};
 use crate::server::{Caps, Server};
-use crate::session::Settings;
+use crate::session::{Needs, Settings, TlsRules};
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
@@ -17,6 +18,9 @@ use std::num::NonZeroUsize;
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     logging::start();
     let server = prepare(config)?;
+    if let Some(address) = server.implicit_address() {
+        log::info!("implicit TLS is on {address}");
+    }
     log::info!("django-ftpd {} listens on {}", env!("CARGO_PKG_VERSION"), server.address());
     serve(server, HangUp::Ignored)
 }
@@ -32,8 +36,17 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
     if let Some(template) = &config.home {
         accounts = accounts.default_home(HomeTemplate::parse(template).map_err(|why| wrong("home", &why))?);
     }
-    let server = Server::bind((config.address.host.as_str(), config.address.port))
+    let tls = tls(&config)?;
+    let mut server = Server::bind((config.address.host.as_str(), config.address.port))
         .map_err(|error| cannot_listen(&config.address, &error))?;
+    if let Some(address) = &config.implicit_tls {
+        server = server
+            .implicit_tls((address.host.as_str(), address.port))
+            .map_err(|error| cannot_listen(address, &error))?;
+    }
+    if let Some(tls) = tls {
+        server = server.tls(tls);
+    }
     // Only who has the address touches the journal: it may be that of a server that runs.
     let journal = config.journal.as_ref().map(Journal::append).transpose().map_err(|error| {
         let path = config.journal.as_deref().unwrap_or("".as_ref());
@@ -63,6 +76,55 @@ pub(super) fn serve(server: Server, hang_up: HangUp) -> Result<(), Failure> {
     server.run().map_err(failed)
 }
 
+/// The certificate. Without one, nothing that needs it may be asked for.
+fn tls(config: &Config) -> Result<Option<Tls>, Failure> {
+    let wrong = |text: &str| Err(Failure::Configuration(text.to_string()));
+    let with_client_ca = [
+        (config.client_cert_required, "client_cert_required: there is no client_ca to tell good certificates from bad"),
+        (config.client_cert_login, "client_cert_login: there is no client_ca to tell good certificates from bad"),
+    ];
+    if let Some((_, text)) = with_client_ca.iter().find(|(given, _)| *given && config.client_ca.is_none()) {
+        return wrong(text);
+    }
+    let Some(certfile) = config.certfile.clone() else {
+        let with_certificate = [
+            (config.keyfile.is_some(), "keyfile"),
+            (config.implicit_tls.is_some(), "implicit_tls"),
+            (config.client_ca.is_some(), "client_ca"),
+            (config.tls.is_some(), "tls"),
+            (config.tls_control_required.is_some(), "tls_control_required"),
+            (config.tls_data_required.is_some(), "tls_data_required"),
+            (!config.sections.groups.is_empty(), "tls in a [group] section"),
+            (!config.sections.networks.is_empty(), "tls in a [network] section"),
+        ];
+        return match with_certificate.iter().find(|(given, _)| *given) {
+            Some((_, option)) => {
+                wrong(&format!("{option}: there is no certificate to go with it; name one with certfile"))
+            }
+            None => Ok(None),
+        };
+    };
+    let files = Files {
+        certfile,
+        keyfile: config.keyfile.clone(),
+        client_ca: config.client_ca.clone(),
+        client_cert_required: config.client_cert_required,
+    };
+    Tls::open(files).map(Some).map_err(Failure::Configuration)
+}
+
+fn tls_rules(config: &Config) -> TlsRules {
+    let required = config.certfile.is_some() && config.tls.unwrap_or(true);
+    TlsRules {
+        general: Needs {
+            control: config.tls_control_required.unwrap_or(required),
+            data: config.tls_data_required.unwrap_or(required),
+        },
+        groups: config.sections.groups.clone(),
+        networks: config.sections.networks.clone(),
+    }
+}
+
 fn caps(config: &Config) -> Caps {
     Caps {
         total: config.max_cons.map(NonZeroUsize::get),
@@ -73,6 +135,11 @@ fn caps(config: &Config) -> Caps {
 
 fn settings(config: Config) -> Settings {
     Settings {
+        tls_rules: tls_rules(&config),
+        tls_session_reuse: config.tls_session_reuse,
+        tls_strict_eof: config.tls_strict_eof,
+        tls_timeout: config.tls_timeout,
+        client_cert_login: config.client_cert_login,
         banner: config.banner,
         timeout: config.timeout,
         login_timeout: config.login_timeout,

@@ -1,5 +1,5 @@
-//! The file of options: TOML, one key for each option, no sections. Every problem names the file,
-//! and the line if there is one; the values are not looked at here.
+//! The file of options: TOML, one key for each option, and sections for groups and networks. Every
+//! problem names the file, and the line if there is one; the values of options are not looked at here.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -11,10 +11,17 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::options::OPTIONS;
 use super::suggest::{nearest, no_such_option};
-use super::{Problem, Setting};
+use super::value::is_required;
+use super::{Problem, Sections, Setting};
 
-/// The options that the file at `path` sets.
-pub(super) fn read(path: &Path) -> Result<Vec<Setting>, Problem> {
+/// What a file says.
+pub(super) struct File {
+    pub(super) settings: Vec<Setting>,
+    pub(super) sections: Sections,
+}
+
+/// What the file at `path` says.
+pub(super) fn read(path: &Path) -> Result<File, Problem> {
     let name = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
     parse(&name, &bytes)
@@ -29,7 +36,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn parse(name: &str, bytes: &[u8]) -> Result<Vec<Setting>, Problem> {
+fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
     // "name:line" of a position in the file.
     let at = |position: usize| {
         let newlines = bytes.iter().take(position).filter(|byte| **byte == b'\n').count();
@@ -44,7 +51,52 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Vec<Setting>, Problem> {
 
     let mut entries: Vec<_> = table.into_inner().into_iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
-    entries.iter().map(|(key, value)| setting(&at(key.span().start), key, value)).collect()
+    let mut file = File { settings: Vec::new(), sections: Sections::default() };
+    for (key, value) in &entries {
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            ("group", DeValue::Table(groups)) => {
+                file.sections.groups = section(&at, "group", groups, |name| Ok(name.to_string()))?;
+            }
+            ("network", DeValue::Table(networks)) => {
+                file.sections.networks = section(&at, "network", networks, str::parse)?;
+            }
+            _ => file.settings.push(setting(&at(key.span().start), key, value)?),
+        }
+    }
+    Ok(file)
+}
+
+/// `[group."cameras"]` and its like: for each name, whether TLS is required.
+fn section<T>(
+    at: &impl Fn(usize) -> String,
+    kind: &str,
+    table: &DeTable,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<(T, bool)>, Problem> {
+    let mut found = Vec::new();
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    for (name, rules) in entries {
+        let origin = format!("{}: {kind}.{:?}", at(name.span().start), name.get_ref());
+        let who = parse(name.get_ref()).map_err(|why| Problem::new(format!("{origin}: {why}")))?;
+        let DeValue::Table(rules) = rules.get_ref() else {
+            return Err(Problem::new(format!("{origin}: is no section, such as [{kind}.{:?}]", name.get_ref())));
+        };
+        let mut required = None;
+        for (key, value) in rules {
+            let origin = format!("{}: {kind}.{:?}.{}", at(key.span().start), name.get_ref(), key.get_ref());
+            required = match (key.get_ref().as_ref(), value.get_ref()) {
+                ("tls", DeValue::String(text)) => {
+                    Some(is_required(text).map_err(|why| Problem::new(format!("{origin}: {why}")))?)
+                }
+                ("tls", _) => return Err(Problem::new(format!("{origin}: is not required or optional"))),
+                _ => return Err(no_such_option(&origin, Some("tls".to_string()))),
+            };
+        }
+        let required = required.ok_or_else(|| Problem::new(format!("{origin}: says nothing; there is tls")))?;
+        found.push((who, required));
+    }
+    Ok(found)
 }
 
 /// "unexpected leading zero, expected nothing" ends at the comma; "…, expected `=`" helps.
@@ -111,7 +163,7 @@ mod tests {
             sendfile = false\n\
             passive_ports = [12345, '30000-30100']\n\
             \"database\" = \"\"\"/srv/db\"\"\"\n";
-        let settings = parse("x.conf", text.as_bytes()).unwrap();
+        let settings = parse("x.conf", text.as_bytes()).unwrap().settings;
         let values: Vec<_> = settings.iter().map(|s| (s.origin.as_str(), s.value.to_str().unwrap())).collect();
         assert_eq!(
             values,
@@ -128,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_comments_and_windows_line_ends_are_harmless() {
-        let settings = parse("x.conf", b"\xef\xbb\xbf# c\r\n\r\ntimeout = 5 # c\r\n").unwrap();
+        let settings = parse("x.conf", b"\xef\xbb\xbf# c\r\n\r\ntimeout = 5 # c\r\n").unwrap().settings;
         assert_eq!(settings.len(), 1);
         assert_eq!(settings[0].origin, "x.conf:3: timeout");
     }
@@ -137,7 +189,7 @@ mod tests {
     fn unknown_keys() {
         refused("\n\npasive_ports = 1", "x.conf:3: pasive_ports: no such option; did you mean passive_ports?");
         refused("passive-ports = 1", "x.conf:1: passive-ports: no such option; did you mean passive_ports?");
-        refused("certfile = 'x'\nanother = 1", "x.conf:1: certfile: no such option");
+        refused("colour = 'x'\nanother = 1", "x.conf:1: colour: no such option");
         refused("\"a\\nb\" = 1", "x.conf:1: a\\nb: no such option");
         refused("config = 'y.conf'", "x.conf:1: config: a file cannot name another file");
     }
@@ -150,6 +202,22 @@ mod tests {
         refused("[[timeout]]", "x.conf:1: timeout: is a section or table, which no option takes");
         refused("timeout = 2026-01-01", "x.conf:1: timeout: is a date or time, which no option takes");
         refused("passive_ports = [[1]]", "x.conf:1: passive_ports: is a list of lists, which no option takes");
+    }
+
+    #[test]
+    fn sections_of_groups_and_networks() {
+        let text = b"[group.cameras]\ntls = 'optional'\n[network.'10.0.0.0/8']\ntls = 'required'\n[group.'the staff']\ntls = 'required'";
+        let sections = parse("x.conf", text).unwrap().sections;
+        assert_eq!(sections.groups, [("cameras".into(), false), ("the staff".into(), true)]);
+        assert_eq!(sections.networks, [("10.0.0.0/8".parse().unwrap(), true)]);
+        refused("\n[group.a]\ntls = 'on'", "x.conf:3: group.\"a\".tls: \"on\" is not required or optional");
+        refused("[group.a]\ntls = true", "x.conf:2: group.\"a\".tls: is not required or optional");
+        refused("[group.a]\ntlss = 'required'", "x.conf:2: group.\"a\".tlss: no such option; did you mean tls?");
+        refused("[group.a]", "x.conf:1: group.\"a\": says nothing; there is tls");
+        refused("group.a = 1", "x.conf:1: group.\"a\": is no section, such as [group.\"a\"]");
+        refused("group = 1", "x.conf:1: group: no such option");
+        let why = "\"10.0.0.1/8\" has bits behind its prefix; 10.0.0.0/8 is the network";
+        refused("[network.'10.0.0.1/8']\ntls = 'optional'", &format!("x.conf:1: network.\"10.0.0.1/8\": {why}"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ use std::time::Duration;
 use self::options::Opt;
 use self::sources::Flags;
 pub use self::value::{HostPort, PortSet};
+pub use crate::net::network::Network;
+pub use crate::session::SessionReuse;
 
 /// Every option of the server, parsed; [`options::OPTIONS`] explains them to administrators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,30 @@ pub struct Config {
     pub connect_from_data_port: bool,
     /// Downloads by sendfile(2).
     pub sendfile: bool,
+    /// The certificate and its chain; `None` = no TLS.
+    pub certfile: Option<PathBuf>,
+    /// Its key; `None` = in `certfile`.
+    pub keyfile: Option<PathBuf>,
+    /// Where TLS comes before the greeting.
+    pub implicit_tls: Option<HostPort>,
+    /// Whether TLS is required; `None` = it is where there is a certificate.
+    pub tls: Option<bool>,
+    /// For logins; `None` = as `tls` says.
+    pub tls_control_required: Option<bool>,
+    /// For data connections; `None` = as `tls` says.
+    pub tls_data_required: Option<bool>,
+    /// Data connections that do not resume the TLS session.
+    pub tls_session_reuse: SessionReuse,
+    /// No upload without close_notify.
+    pub tls_strict_eof: bool,
+    /// Length of a handshake.
+    pub tls_timeout: Option<Duration>,
+    /// Who vouches for clients.
+    pub client_ca: Option<PathBuf>,
+    /// No TLS without a client certificate.
+    pub client_cert_required: bool,
+    /// A client certificate with the account's name is enough.
+    pub client_cert_login: bool,
     /// Delay of the answer to a failed login.
     pub auth_failed_timeout: Duration,
     /// Failed logins after which a session ends.
@@ -87,6 +113,17 @@ pub struct Config {
     pub journal: Option<PathBuf>,
     /// What running transfers get when the server stops.
     pub stop_timeout: Duration,
+    /// What holds for some only.
+    pub sections: Sections,
+}
+
+/// What a file says of groups and networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// Whether TLS is required of the accounts in a group.
+    pub groups: Vec<(String, bool)>,
+    /// Whether TLS is required of clients in a network.
+    pub networks: Vec<(Network, bool)>,
 }
 
 impl Default for Config {
@@ -113,6 +150,18 @@ impl Default for Config {
             permit_privileged_ports: false,
             connect_from_data_port: false,
             sendfile: true,
+            certfile: None,
+            keyfile: None,
+            implicit_tls: None,
+            tls: None,
+            tls_control_required: None,
+            tls_data_required: None,
+            tls_session_reuse: SessionReuse::Warn,
+            tls_strict_eof: false,
+            tls_timeout: Some(seconds(30)),
+            client_ca: None,
+            client_cert_required: false,
+            client_cert_login: false,
             auth_failed_timeout: seconds(3),
             max_login_attempts: NonZeroUsize::MIN.saturating_add(2),
             ban_failures: NonZeroUsize::new(30),
@@ -124,6 +173,7 @@ impl Default for Config {
             create_parents: false,
             journal: None,
             stop_timeout: seconds(8),
+            sections: Sections::default(),
         }
     }
 }
@@ -166,7 +216,10 @@ impl Config {
         let without_file = self.clone().with(&outside)?;
         let config = match &without_file.config {
             None => without_file,
-            Some(path) => self.with(&file::read(path)?)?.with(&outside)?,
+            Some(path) => {
+                let file = file::read(path)?;
+                Config { sections: file.sections, ..self.with(&file.settings)?.with(&outside)? }
+            }
         };
         Ok(Loaded::Run(Box::new(config)))
     }

@@ -5,9 +5,12 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use self::Initial::{Is, Unset};
-use self::Kind::{Path, Switch, Value};
+use self::Kind::{MaybeSwitch, Path, Switch, Value};
 use super::Config;
-use super::value::{file, host, limit, line, one_or_more, period, seconds, switch, time_limit, umask};
+use super::value::{
+    certificate_login, file, host, is_required, limit, line, one_or_more, period, seconds, session_reuse, switch,
+    time_limit, umask,
+};
 
 /// One option.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Opt {
 pub enum Kind {
     /// `--name` or `--no-name`.
     Switch(fn(&mut Config) -> &mut bool),
+    /// The same, when saying nothing is a third answer.
+    MaybeSwitch(fn(&mut Config) -> &mut Option<bool>),
     /// `--name FILE`, any bytes.
     Path(fn(&mut Config) -> &mut Option<PathBuf>),
     /// `--name PLACEHOLDER`.
@@ -191,6 +196,91 @@ pub const OPTIONS: &[Opt] = &[
         doc: "Let the kernel send downloads, which is fastest.",
     },
     Opt {
+        name: "certfile",
+        group: "TLS",
+        kind: Path(|c| &mut c.certfile),
+        default: Unset("none", "/etc/letsencrypt/live/ftp.example.com/fullchain.pem"),
+        doc: "Certificate and its chain (PEM), which turns TLS on; read anew when it changes.",
+    },
+    Opt {
+        name: "keyfile",
+        group: "TLS",
+        kind: Path(|c| &mut c.keyfile),
+        default: Unset("in certfile", "/etc/letsencrypt/live/ftp.example.com/privkey.pem"),
+        doc: "Private key of the certificate (PEM).",
+    },
+    Opt {
+        name: "implicit_tls",
+        group: "TLS",
+        kind: Value("HOST:PORT", |c, v| put(&mut c.implicit_tls, v.parse().map(Some))),
+        default: Unset("none", "0.0.0.0:990"),
+        doc: "Second address to listen on, where TLS comes before the greeting.",
+    },
+    Opt {
+        name: "tls",
+        group: "TLS",
+        kind: Value("required|optional", |c, v| put(&mut c.tls, is_required(v).map(Some))),
+        default: Unset("required, if there is a certfile", "optional"),
+        doc: "Whether clients have to use TLS, for logins and for data; [group] and [network] make exceptions.",
+    },
+    Opt {
+        name: "tls_control_required",
+        group: "TLS",
+        kind: MaybeSwitch(|c| &mut c.tls_control_required),
+        default: Unset("as tls says", "true"),
+        doc: "Require TLS for logins, whatever tls says.",
+    },
+    Opt {
+        name: "tls_data_required",
+        group: "TLS",
+        kind: MaybeSwitch(|c| &mut c.tls_data_required),
+        default: Unset("as tls says", "false"),
+        doc: "Require TLS for data connections, whatever tls says.",
+    },
+    Opt {
+        name: "tls_session_reuse",
+        group: "TLS",
+        kind: Value("off|warn|require", |c, v| put(&mut c.tls_session_reuse, session_reuse(v))),
+        default: Is("warn"),
+        doc: "Whether data connections have to resume the TLS session of their control connection, which proves \
+              whose they are; warn writes a line to the log.",
+    },
+    Opt {
+        name: "tls_strict_eof",
+        group: "TLS",
+        kind: Switch(|c| &mut c.tls_strict_eof),
+        default: Is("false"),
+        doc: "Take an upload in TLS for whole only if its end was announced (close_notify), which some clients omit.",
+    },
+    Opt {
+        name: "tls_timeout",
+        group: "TLS",
+        kind: Value("SECONDS", |c, v| put(&mut c.tls_timeout, time_limit(v))),
+        default: Is("30"),
+        doc: "Seconds that a TLS handshake may take (0 = no limit).",
+    },
+    Opt {
+        name: "client_ca",
+        group: "TLS",
+        kind: Path(|c| &mut c.client_ca),
+        default: Unset("none", "/etc/django-ftpd/client-ca.pem"),
+        doc: "Authorities (PEM) whose client certificates are accepted; without it, clients are not asked for one.",
+    },
+    Opt {
+        name: "client_cert_required",
+        group: "TLS",
+        kind: Switch(|c| &mut c.client_cert_required),
+        default: Is("false"),
+        doc: "Refuse TLS to clients without a certificate.",
+    },
+    Opt {
+        name: "client_cert_login",
+        group: "TLS",
+        kind: Value("off|cn", |c, v| put(&mut c.client_cert_login, certificate_login(v))),
+        default: Is("off"),
+        doc: "cn logs an account in without a password when the common name of the client's certificate is its name.",
+    },
+    Opt {
         name: "auth_failed_timeout",
         group: "Logins",
         kind: Value("SECONDS", |c, v| put(&mut c.auth_failed_timeout, seconds(v))),
@@ -285,7 +375,7 @@ impl Opt {
 
     /// `--no-kebab-case` of a switch.
     pub fn negated_flag(&self) -> Option<String> {
-        matches!(self.kind, Switch(_)).then(|| format!("--no-{}", self.name.replace('_', "-")))
+        matches!(self.kind, Switch(_) | MaybeSwitch(_)).then(|| format!("--no-{}", self.name.replace('_', "-")))
     }
 
     /// `FTPSERVER_UPPER_SNAKE`.
@@ -296,7 +386,7 @@ impl Opt {
     /// What stands for the value in the help; `None` = a switch.
     pub fn placeholder(&self) -> Option<&'static str> {
         match self.kind {
-            Switch(_) => None,
+            Switch(_) | MaybeSwitch(_) => None,
             Path(_) => Some("FILE"),
             Value(placeholder, _) => Some(placeholder),
         }
@@ -318,6 +408,7 @@ impl Opt {
         match self.kind {
             Path(field) => put(field(config), file(value).map(Some)),
             Switch(field) => put(field(config), switch(text()?)),
+            MaybeSwitch(field) => put(field(config), switch(text()?).map(Some)),
             Value(_, set) => set(config, text()?),
         }
     }
@@ -339,7 +430,9 @@ mod tests {
         let is_field = |line: &&str| line.starts_with("    ") && line[4..].starts_with(char::is_alphabetic);
         let fields = debug.lines().filter(is_field).filter_map(|line| line.trim().split_once(':'));
         let fields: Vec<_> = fields.map(|(name, _)| name).collect();
-        assert_eq!(fields, OPTIONS.iter().map(|o| o.name).collect::<Vec<_>>());
+        // Sections stand in files alone.
+        let names: Vec<_> = OPTIONS.iter().map(|o| o.name).chain(["sections"]).collect();
+        assert_eq!(fields, names);
     }
 
     #[test]
@@ -351,6 +444,8 @@ mod tests {
                 Is("true") => "false",
                 Is("false") => "true",
                 Is("127.0.0.1:21") => "localhost:1",
+                Is("warn") => "off",
+                Is("off") => "cn",
                 Is(_) => "77",
                 Unset(..) => continue,
             };

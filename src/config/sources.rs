@@ -147,7 +147,7 @@ mod tests {
         refused(&["--max_cons", "5"], "--max_cons: no such option; did you mean --max-cons?");
         refused(&["--no-sendfil"], "--no-sendfil: no such option; did you mean --no-sendfile?");
         refused(&["--no-timeout"], "--no-timeout: no such option");
-        refused(&["--certfile=x"], "--certfile: no such option");
+        refused(&["--colour=x"], "--colour: no such option");
         refused(&["-x"], "-x: no such option");
         refused(&["--timeout"], "--timeout: SECONDS is missing");
         refused(&["--database", "--local-times"], "--database: FILE is missing");

@@ -46,6 +46,6 @@ mod tests {
     fn the_closest_option_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest("MAX-CONS").map(|o| o.name), Some("max_cons"));
         assert_eq!(nearest("pasv_timout").map(|o| o.name), Some("pasv_timeout"));
-        assert!(nearest("certfile").is_none());
+        assert!(nearest("colour").is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! From the text of a value to its type. A refusal is the end of a sentence that begins with the
 //! option's name; the parsers do not know which option that is.
 
+use crate::session::SessionReuse;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
@@ -126,6 +127,34 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Whether something is required.
+pub(super) fn is_required(text: &str) -> Result<bool, String> {
+    match text {
+        "required" => Ok(true),
+        "optional" => Ok(false),
+        _ => Err(not(text, "required or optional")),
+    }
+}
+
+/// What is made of data connections that do not resume the TLS session.
+pub(super) fn session_reuse(text: &str) -> Result<SessionReuse, String> {
+    match text {
+        "off" => Ok(SessionReuse::Off),
+        "warn" => Ok(SessionReuse::Warn),
+        "require" => Ok(SessionReuse::Require),
+        _ => Err(not(text, "off, warn or require")),
+    }
+}
+
+/// Whether the common name of a client certificate logs in.
+pub(super) fn certificate_login(text: &str) -> Result<bool, String> {
+    match text {
+        "cn" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(not(text, "off or cn")),
+    }
+}
+
 /// One line of text that can be sent or shown as it is.
 pub(super) fn line(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains(char::is_control) {
@@ -243,6 +272,10 @@ mod tests {
     fn words_and_lines() {
         assert_eq!(switch("Yes"), Ok(true));
         assert_eq!(switch("off"), Ok(false));
+        assert_eq!(is_required("optional"), Ok(false));
+        assert_eq!(is_required("on"), Err("\"on\" is not required or optional".into()));
+        assert_eq!(session_reuse("required"), Err("\"required\" is not off, warn or require".into()));
+        assert_eq!(certificate_login("CN"), Err("\"CN\" is not off or cn".into()));
         assert_eq!(switch("2"), Err("\"2\" is not true or false".into()));
         assert_eq!(line("two\r\nlines"), Err("\"two\\r\\nlines\" is not one line of text".into()));
         assert_eq!(host("::1"), Err("\"::1\" is not an IPv4 address or a DNS name".into()));

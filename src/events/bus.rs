@@ -19,16 +19,13 @@ pub struct Bus {
     messages: Sender<Message>,
 }
 
-#[derive(Debug)]
-enum Message {
-    Event(Event),
-    Finish,
-}
+/// None is the end.
+type Message = Option<Event>;
 
 impl Bus {
     /// Tells an event; waits while the audit thread is behind.
     pub fn tell(&self, event: Event) {
-        if let Err(SendError(Message::Event(event))) = self.messages.send(Message::Event(event)) {
+        if let Err(SendError(Some(event))) = self.messages.send(Some(event)) {
             log::error!("too late for the journal: {event}");
         }
     }
@@ -56,7 +53,7 @@ impl Audit {
     /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
     pub fn finish(self, last: Event) -> bool {
         let deadline = Instant::now() + LAST_EVENTS;
-        let mut last = [Message::Event(last), Message::Finish].into_iter();
+        let mut last = [Some(last), None].into_iter();
         let sent = last.all(|message| self.messages.send_deadline(message, deadline).is_ok());
         let ended = self.done.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
         if !sent || !ended {
@@ -72,7 +69,7 @@ fn run(messages: &Receiver<Message>, mut sinks: Vec<Box<dyn Sink>>) {
     while !finished && let Ok(first) = messages.recv() {
         for message in std::iter::once(first).chain(messages.try_iter()).take(BATCH) {
             // What is already behind the end is taken, too.
-            let Message::Event(event) = message else {
+            let Some(event) = message else {
                 finished = true;
                 continue;
             };

@@ -18,6 +18,10 @@ pub(super) fn line(entry: &Entry) -> Vec<u8> {
         }
         object.text("remote_ip", tag.remote.ip().to_canonical().to_string().as_bytes());
         object.number("remote_port", tag.remote.port().into());
+        if let Some(tls) = tag.tls {
+            object.text("tls", tls.version.as_bytes());
+            object.text("cipher", tls.cipher.as_bytes());
+        }
     }
     match &event.subject {
         Subject::Session => {}
@@ -31,10 +35,14 @@ pub(super) fn line(entry: &Entry) -> Vec<u8> {
             object.place("path_from", "virtual_path_from", from);
             object.place("path_to", "virtual_path_to", to);
         }
-        Subject::Transfer { file, bytes, duration, reason } => {
+        Subject::Transfer { file, bytes, duration, tls, reason } => {
             object.place("path", "virtual_path", file);
             object.number("bytes", *bytes);
             object.number("duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+            if let Some(tls) = tls {
+                object.text("data_tls", tls.version.as_bytes());
+                object.text("data_cipher", tls.cipher.as_bytes());
+            }
             if let Some(reason) = reason {
                 object.text("reason", reason.as_bytes());
             }
@@ -95,7 +103,7 @@ fn escape(out: &mut Vec<u8>, unit: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Event, Kind, SessionTag};
+    use super::super::{Event, Kind, Protection, SessionTag};
     use super::*;
     use std::time::Duration;
 
@@ -104,6 +112,7 @@ mod tests {
             id: 7,
             remote: "[::ffff:10.0.0.1]:5555".parse().unwrap(),
             username: Some((*b"ann\"\r\n").into()),
+            tls: None,
         };
         let event = Event {
             kind: Kind::FileReceived,
@@ -117,11 +126,13 @@ mod tests {
     #[test]
     fn a_transfer_has_all_its_fields_in_order() {
         let file = Place { real: b"/srv/a".to_vec(), shown: b"/a".to_vec() };
-        let subject = Subject::Transfer { file, bytes: 9, duration: Duration::from_millis(12), reason: None };
+        let tls = Some(Protection { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" });
+        let subject = Subject::Transfer { file, bytes: 9, duration: Duration::from_millis(12), tls, reason: None };
         let expected = concat!(
             r#"{"seq":3,"time":"2026-01-02T03:04:05.678000Z","event":"ftp_file_received","session":7,"#,
             r#""username":"ann\"\u000d\u000a","remote_ip":"10.0.0.1","remote_port":5555,"path":"/srv/a","#,
-            r#""virtual_path":"/a","bytes":9,"duration_ms":12}"#,
+            r#""virtual_path":"/a","bytes":9,"duration_ms":12,"data_tls":"TLSv1.3","#,
+            r#""data_cipher":"TLS_AES_256_GCM_SHA384"}"#,
             "\n"
         );
         assert_eq!(String::from_utf8(line(&entry(subject))).unwrap(), expected);

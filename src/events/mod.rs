@@ -10,6 +10,7 @@ pub use bus::{Audit, Bus};
 pub use complaints::Complaints;
 pub use journal::Journal;
 
+use crate::protocol::protection::Protection;
 use crate::protocol::shown::Shown;
 use jiff::Timestamp;
 use std::fmt;
@@ -82,6 +83,8 @@ pub struct SessionTag {
     pub remote: SocketAddr,
     /// The name given with USER, if any: bytes, for whoever fails to log in may send any.
     pub username: Option<Box<[u8]>>,
+    /// How the control connection is protected; None: it is in the clear.
+    pub tls: Option<Protection>,
 }
 
 /// What an event is about.
@@ -101,6 +104,8 @@ pub enum Subject {
         bytes: u64,
         /// How long it took.
         duration: Duration,
+        /// How the data connection was protected.
+        tls: Option<Protection>,
         /// Why it is incomplete.
         reason: Option<String>,
     },
@@ -175,6 +180,9 @@ impl fmt::Display for Event {
         if let Some(tag) = &self.session {
             // The address before anything that the client chooses, and that in quotes: nothing can be forged.
             write!(f, " session={} remote_ip={}", tag.id, tag.remote.ip().to_canonical())?;
+            if let Some(tls) = tag.tls {
+                write!(f, " tls={} cipher={}", tls.version, tls.cipher)?;
+            }
             if let Some(username) = &tag.username {
                 write!(f, " username=\"{}\"", Shown(username))?;
             }
@@ -185,8 +193,11 @@ impl fmt::Display for Event {
             Subject::Server(address) => write!(f, " address={address}"),
             Subject::Path(place) => write!(f, " path={place}"),
             Subject::Renamed { from, to } => write!(f, " path_from={from} path_to={to}"),
-            Subject::Transfer { file, bytes, duration, reason } => {
+            Subject::Transfer { file, bytes, duration, tls, reason } => {
                 write!(f, " path={file} bytes={bytes} duration_ms={}", duration.as_millis())?;
+                if let Some(tls) = tls {
+                    write!(f, " data_tls={} data_cipher={}", tls.version, tls.cipher)?;
+                }
                 reason.iter().try_for_each(|reason| write!(f, " reason={reason:?}"))
             }
         }

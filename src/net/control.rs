@@ -1,7 +1,9 @@
-//! The control connection: lines in, replies out. It knows nothing of what they mean.
+//! The control connection: lines in, replies out, in the clear or in TLS. It knows nothing of what they mean.
 
+use super::tls::{Records, Secured, Tls};
 use super::wait::{self, For};
 use crate::protocol::line::{Line, LineBuffer};
+use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -19,6 +21,16 @@ pub struct Control {
     peer: SocketAddr,
     local: SocketAddr,
     lines: LineBuffer,
+    channel: Channel,
+}
+
+/// What the lines travel in.
+#[derive(Debug)]
+enum Channel {
+    Clear,
+    /// It is being changed, or the change has failed: nothing can be said.
+    Changing,
+    Secured(Box<Secured>),
 }
 
 /// What came of waiting for a line.
@@ -39,7 +51,7 @@ impl Control {
         stream.set_write_timeout(Some(SEND_TIMEOUT))?;
         socket2::SockRef::from(&*stream).set_out_of_band_inline(true)?;
         let local = stream.local_addr()?;
-        Ok(Control { stream, peer, local, lines: LineBuffer::default() })
+        Ok(Control { stream, peer, local, lines: LineBuffer::default(), channel: Channel::Clear })
     }
 
     /// The client's address.
@@ -58,8 +70,71 @@ impl Control {
     }
 
     /// Sends a reply whole.
-    pub fn send(&self, reply: &Reply) -> io::Result<()> {
-        (&*self.stream).write_all(reply.as_bytes())
+    pub fn send(&mut self, reply: &Reply) -> io::Result<()> {
+        match &mut self.channel {
+            Channel::Clear => (&*self.stream).write_all(reply.as_bytes()),
+            Channel::Changing => Err(io::ErrorKind::NotConnected.into()),
+            Channel::Secured(secured) => secured.send(&self.stream, reply.as_bytes()),
+        }
+    }
+
+    /// Changes to TLS. If that fails, nothing more can be said to the client.
+    pub fn secure(&mut self, tls: &Tls, until: Option<Instant>) -> io::Result<()> {
+        self.channel = Channel::Changing;
+        self.lines = LineBuffer::default();
+        let mut secured = tls.secure()?;
+        secured.handshake(&self.stream, until)?;
+        secured.take(&mut self.lines);
+        self.channel = Channel::Secured(Box::new(secured));
+        Ok(())
+    }
+
+    /// Changes from TLS to clear text (RFC 4217, 11), once the client has done so, too.
+    pub fn unsecure(&mut self, until: Option<Instant>) -> io::Result<()> {
+        if let Channel::Secured(mut secured) = std::mem::replace(&mut self.channel, Channel::Changing) {
+            secured.close(&self.stream)?;
+            secured.await_close(&self.stream, until)?;
+        }
+        self.channel = Channel::Clear;
+        self.lines = LineBuffer::default();
+        Ok(())
+    }
+
+    /// Whether lines travel in TLS.
+    pub fn is_secured(&self) -> bool {
+        matches!(self.channel, Channel::Secured(_))
+    }
+
+    /// The version and cipher of TLS.
+    pub fn protection(&self) -> Option<Protection> {
+        self.secured()?.protection()
+    }
+
+    /// The name in the client's certificate.
+    pub fn client_name(&self) -> Option<String> {
+        self.secured()?.client_name()
+    }
+
+    /// TLS for a data connection of this client.
+    pub fn data_tls(&self) -> io::Result<Records> {
+        self.secured().ok_or(io::ErrorKind::NotConnected)?.data()
+    }
+
+    /// Whether the TLS of a data connection is this client's.
+    pub fn owns(&self, data: &Records) -> bool {
+        self.secured().is_some_and(|secured| secured.owns(data))
+    }
+
+    fn secured(&self) -> Option<&Secured> {
+        match &self.channel {
+            Channel::Secured(secured) => Some(secured),
+            Channel::Clear | Channel::Changing => None,
+        }
+    }
+
+    /// Whether the client has said anything that was not asked for yet; does not wait.
+    pub fn has_input(&self) -> io::Result<bool> {
+        Ok(!self.lines.is_empty() || wait::one(self.stream.as_fd(), For::Reading, Some(Instant::now()))?)
     }
 
     /// The next line; waits for it until the deadline.
@@ -68,7 +143,8 @@ impl Control {
             if let Some(line) = self.lines.next_line() {
                 return Ok(Heard::Line(line));
             }
-            if !wait::one(self.stream.as_fd(), For::Reading, until)? {
+            let ended = self.secured().is_some_and(Secured::has_ended);
+            if !ended && !wait::one(self.stream.as_fd(), For::Reading, until)? {
                 return Ok(Heard::TimedOut);
             }
             if !self.fill()? {
@@ -79,14 +155,23 @@ impl Control {
 
     /// Reads what is there, at most a small piece; false at the end of the connection. Blocks if nothing is there.
     pub fn fill(&mut self) -> io::Result<bool> {
-        let mut piece = [0; 512];
-        let length = match (&*self.stream).read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
-            result => result?,
+        let result = match &mut self.channel {
+            Channel::Clear => {
+                let mut piece = [0; 512];
+                let result = (&*self.stream).read(&mut piece);
+                result.map(|length| {
+                    self.lines.push(piece.get(..length).unwrap_or_default());
+                    length > 0
+                })
+            }
+            Channel::Changing => Ok(false),
+            Channel::Secured(secured) => secured.fill(&self.stream, &mut self.lines),
         };
-        self.lines.push(piece.get(..length).unwrap_or_default());
-        Ok(length > 0)
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
+            result => result,
+        }
     }
 
     /// The lines that have come, to be looked at before their turn.
@@ -102,6 +187,15 @@ impl Control {
     /// Waits without reading; true if the client has gone.
     pub fn watch_for_hang_up(&self, until: Instant) -> io::Result<bool> {
         wait::one(self.stream.as_fd(), For::HangUp, Some(until))
+    }
+}
+
+/// TLS ends in order, so that the client knows that nothing is missing.
+impl Drop for Control {
+    fn drop(&mut self) {
+        if let Channel::Secured(secured) = &mut self.channel {
+            let _ = secured.close(&self.stream); // it may have gone
+        }
     }
 }
 

@@ -1,15 +1,21 @@
-//! Data connections once they are there, and active ones on their way.
+//! Data connections once they are there, in the clear or in TLS, and active ones on their way.
 
 use super::passive::with_port;
+use super::tls::Records;
+use super::wait::For;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+
+/// What a client has sent behind the end of a transfer is read so far, or closing would reset what is on its way.
+const LEFTOVER: usize = 64 << 10;
 
 /// An open data connection. It never blocks: the transfer waits for it and the control connection together.
 #[derive(Debug)]
 pub struct DataStream {
     stream: TcpStream,
+    tls: Option<Box<Records>>,
 }
 
 impl DataStream {
@@ -17,22 +23,97 @@ impl DataStream {
     pub fn new(stream: TcpStream) -> io::Result<DataStream> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        Ok(DataStream { stream })
+        Ok(DataStream { stream, tls: None })
     }
 
-    /// The socket.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// Begins TLS; go on with [`handshake`](DataStream::handshake).
+    pub fn secure(&mut self, tls: Records) {
+        self.tls = Some(Box::new(tls));
+    }
+
+    /// What to wait for before the handshake can go on; None when it is done.
+    pub fn handshake(&mut self) -> io::Result<Option<For>> {
+        match &mut self.tls {
+            Some(tls) => tls.handshake(&self.stream),
+            None => Ok(None),
+        }
+    }
+
+    /// Its TLS.
+    pub fn tls(&self) -> Option<&Records> {
+        self.tls.as_deref()
+    }
+
+    /// The socket, if what is written to it goes as it is.
+    pub fn clear(&self) -> Option<&TcpStream> {
+        self.tls.is_none().then_some(&self.stream)
+    }
+
+    /// Whether bytes may be here that no waiting for the socket would show.
+    pub fn has_pending(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_pending())
+    }
+
+    /// Reads what is there; 0 at the end. `strict`: in TLS, the end must have been announced.
+    pub fn read(&mut self, buffer: &mut [u8], strict: bool) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.read(&self.stream, buffer, strict),
+            None => self.stream.read(buffer),
+        }
+    }
+
+    /// Takes some of the bytes, to be sent.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.write(&self.stream, bytes),
+            None => self.stream.write(bytes),
+        }
+    }
+
+    /// Sends what was taken and is not sent yet: so much of it is left.
+    pub fn flush(&mut self) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return Ok(0) };
+        tls.flush(&self.stream)?;
+        Ok(tls.unsent())
+    }
+
+    /// How much was taken and is not sent yet.
+    pub fn unsent(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.unsent())
+    }
+
+    /// Says that nothing more comes, behind what is still to be sent.
+    pub fn announce_end(&mut self) -> io::Result<()> {
+        self.tls.as_mut().map_or(Ok(()), |tls| tls.close())
     }
 
     /// Ends it in order: what was written arrives, then the end.
     pub fn finish(self) -> io::Result<()> {
-        self.stream.shutdown(std::net::Shutdown::Write)
+        self.stream.shutdown(Shutdown::Write)?;
+        self.drop_leftover();
+        Ok(())
     }
 
-    /// Ends it so that the client cannot take it for a whole file: by a reset.
-    pub fn reset(self) {
-        let _ = SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+    /// Ends it before its time, without waiting for anything. Who has asked for it knows that it is not whole; to
+    /// everyone else a reset says so, but in TLS, where clients count the absence of close_notify as an attack.
+    pub fn cut(mut self, as_asked: bool) {
+        if self.tls.is_some() {
+            if self.announce_end().and_then(|()| self.flush()).is_ok_and(|unsent| unsent == 0) {
+                let _ = self.finish();
+            }
+        } else if !as_asked {
+            let _ = SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
+    fn drop_leftover(&self) {
+        let (mut piece, mut left) = ([0; 4096], LEFTOVER);
+        while self.tls.is_some()
+            && left > 0
+            && let Ok(length @ 1..) = (&self.stream).read(&mut piece)
+        {
+            left = left.saturating_sub(length);
+        }
     }
 }
 

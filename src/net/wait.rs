@@ -38,11 +38,15 @@ pub struct Ready {
 
 /// Waits for either of two.
 pub fn either(first: (BorrowedFd, For), second: (BorrowedFd, For), until: Option<Instant>) -> io::Result<Ready> {
-    let mut fds =
-        [PollFd::from_borrowed_fd(first.0, first.1.flags()), PollFd::from_borrowed_fd(second.0, second.1.flags())];
-    poll_until(&mut fds, until)?;
-    let [first, second] = fds.map(|fd| !fd.revents().is_empty());
+    let [first, second] = any([first, second], until)?;
     Ok(Ready { first, second })
+}
+
+/// Waits for any of several; which of them have something.
+pub fn any<const N: usize>(sockets: [(BorrowedFd, For); N], until: Option<Instant>) -> io::Result<[bool; N]> {
+    let mut fds = sockets.map(|(fd, what)| PollFd::from_borrowed_fd(fd, what.flags()));
+    poll_until(&mut fds, until)?;
+    Ok(fds.map(|fd| !fd.revents().is_empty()))
 }
 
 /// Waits for one; false when the time is over.

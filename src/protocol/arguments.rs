@@ -1,7 +1,7 @@
 //! The arguments of commands, read one by one: each function gives a typed command or the reply that says what is wrong.
 
 use super::address::{self, Family, decimal};
-use super::command::{DataCommand, FileCommand, SessionCommand, TransferType};
+use super::command::{DataCommand, FileCommand, ProtectionLevel, SecureCommand, SessionCommand, TransferType};
 use super::facts::FactSet;
 use super::path::RawPath;
 use super::reply::Reply;
@@ -31,6 +31,21 @@ fn number(text: &[u8]) -> Option<u64> {
 fn octal(text: &[u8]) -> Option<u32> {
     let digits = (3..=4).contains(&text.len()) && text.iter().all(|b| (b'0'..=b'7').contains(b));
     digits.then(|| text.iter().fold(0, |mode, digit| mode * 8 + u32::from(digit - b'0')))
+}
+
+/// They all mean the same: TLS negotiates its version by itself.
+pub(super) fn mechanism(argument: &[u8]) -> SecureCommand {
+    let known = ["TLS", "TLS-C", "TLS-P", "SSL"];
+    SecureCommand::Authenticate(known.into_iter().find(|name| name.as_bytes().eq_ignore_ascii_case(argument)))
+}
+
+pub(super) fn protection(argument: &[u8]) -> SecureCommand {
+    SecureCommand::Protect(match argument {
+        b"C" | b"c" => ProtectionLevel::Clear,
+        b"P" | b"p" => ProtectionLevel::Private,
+        b"S" | b"s" | b"E" | b"e" => ProtectionLevel::Other,
+        _ => ProtectionLevel::Unknown,
+    })
 }
 
 pub(super) fn transfer_type(argument: &[u8]) -> Result<SessionCommand, Reply> {

@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 pub enum Command {
     /// Who is it?
     Login(Login),
+    /// What travels in TLS.
+    Secure(SecureCommand),
     /// Questions and settings that touch no file.
     Session(SessionCommand),
     /// The next data connection.
@@ -34,6 +36,32 @@ pub enum Login {
     Reinitialize,
     /// QUIT.
     Quit,
+}
+
+/// What travels in TLS (RFC 4217).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecureCommand {
+    /// AUTH, with one of the names of TLS if it is one.
+    Authenticate(Option<&'static str>),
+    /// PBSZ; the number means nothing in TLS.
+    BufferSize,
+    /// PROT.
+    Protect(ProtectionLevel),
+    /// CCC.
+    ClearControl,
+}
+
+/// How data connections are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtectionLevel {
+    /// C.
+    Clear,
+    /// P.
+    Private,
+    /// S and E, which TLS does not have.
+    Other,
+    /// What no RFC knows.
+    Unknown,
 }
 
 /// Questions and settings that touch no file.
@@ -140,7 +168,7 @@ impl Command {
         use FileCommand::*;
         use TransferCommand::*;
         match self {
-            Command::Login(_) | Command::Session(_) | Command::Data(_) => None,
+            Command::Login(_) | Command::Secure(_) | Command::Session(_) | Command::Data(_) => None,
             Command::File(command) => match command {
                 PrintDirectory | Umask(None) => None,
                 Available(path) if path.is_empty() => None,

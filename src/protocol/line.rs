@@ -90,6 +90,11 @@ impl LineBuffer {
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
+    /// Whether nothing waits, not even a part of a line.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Whether so much waits that nothing more should be read before a line is taken.
     pub fn is_full(&self) -> bool {
         self.bytes.len() > MAX_LINE

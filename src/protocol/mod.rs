@@ -12,6 +12,7 @@ pub mod line;
 pub mod listing;
 pub mod path;
 pub mod permission;
+pub mod protection;
 pub mod reply;
 pub mod request;
 pub mod shown;

@@ -1,7 +1,7 @@
 //! From a line to a command: what is not well formed is the reply to send.
 
 use super::arguments::{self, split_blank};
-use super::command::{Command, DataCommand, FileCommand, Login, SessionCommand, TransferCommand};
+use super::command::{Command, DataCommand, FileCommand, Login, SecureCommand, SessionCommand, TransferCommand};
 use super::path::RawPath;
 use super::reply::Reply;
 use super::shown::Shown;
@@ -42,6 +42,11 @@ impl Request {
         self.entry.login || (self.entry.verb == Verb::Stat && !self.argument.is_empty())
     }
 
+    /// The reply as if there were no such verb.
+    pub fn unknown(&self) -> Reply {
+        unknown(self.entry.name.as_bytes())
+    }
+
     /// The argument for a log line; a password is never shown.
     pub fn shown_argument(&self) -> Shown<'_> {
         Shown(if self.entry.verb == Verb::Pass { b"******" } else { &self.argument })
@@ -60,6 +65,11 @@ impl Request {
             Verb::Pass => Ok(Command::Login(Login::Pass(argument))),
             Verb::Rein => Ok(Command::Login(Login::Reinitialize)),
             Verb::Quit => Ok(Command::Login(Login::Quit)),
+
+            Verb::Auth => Ok(Command::Secure(arguments::mechanism(&argument))),
+            Verb::Pbsz => Ok(Command::Secure(SecureCommand::BufferSize)),
+            Verb::Prot => Ok(Command::Secure(arguments::protection(&argument))),
+            Verb::Ccc => Ok(Command::Secure(SecureCommand::ClearControl)),
 
             Verb::Noop => session(SessionCommand::Noop),
             Verb::Clnt => session(SessionCommand::Client),

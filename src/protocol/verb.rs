@@ -48,7 +48,9 @@ verbs! {
     Abor "ABOR" login Forbidden "ABOR (abort transfer)."
     Allo "ALLO" login Required "ALLO <SP> bytes (noop; allocate storage)."
     Appe "APPE" login Required "APPE <SP> file-name (append data to file)."
+    Auth "AUTH" anyone Required "AUTH <SP> TLS|SSL (set up secure control channel)."
     Avbl "AVBL" login Optional "AVBL [<SP> path] (free space in bytes)."
+    Ccc "CCC" anyone Forbidden "CCC (refused; the control channel stays protected)."
     Cdup "CDUP" login Forbidden "CDUP (go to parent directory)."
     Clnt "CLNT" anyone Optional "CLNT <SP> name (noop; name of the client)."
     Cwd "CWD" login Optional "CWD [<SP> dir-name] (change working directory)."
@@ -69,7 +71,9 @@ verbs! {
     Opts "OPTS" anyone Required "OPTS <SP> cmd [<SP> option] (set option for command)."
     Pass "PASS" anyone Optional "PASS [<SP> password] (set user password)."
     Pasv "PASV" login Forbidden "PASV (open passive data connection)."
+    Pbsz "PBSZ" anyone Required "PBSZ <SP> 0 (negotiate TLS buffer)."
     Port "PORT" login Required "PORT <SP> h,h,h,h,p,p (open active data connection)."
+    Prot "PROT" anyone Required "PROT <SP> [C|P] (set up un/secure data channel)."
     Pwd "PWD" login Forbidden "PWD (get current working directory)."
     Quit "QUIT" anyone Forbidden "QUIT (quit current session)."
     Rein "REIN" login Forbidden "REIN (flush account)."
@@ -105,6 +109,13 @@ pub fn find(name: &[u8]) -> Option<&'static Entry> {
     let upper = name.to_ascii_uppercase();
     let found = TABLE.binary_search_by(|entry| entry.name.as_bytes().cmp(&upper)).ok()?;
     TABLE.get(found)
+}
+
+impl Verb {
+    /// Whether there is no such verb where there is no TLS.
+    pub fn is_of_tls(self) -> bool {
+        matches!(self, Verb::Auth | Verb::Pbsz | Verb::Prot)
+    }
 }
 
 /// Verbs of the RFCs that are left out on purpose: 502, not 500.

@@ -7,6 +7,7 @@ pub use registry::Caps;
 use crate::accounts::{Accounts, Verifier};
 use crate::events::{Audit, Complaints, Event, Kind, Sink, Subject};
 use crate::net::bans::Bans;
+use crate::net::tls::Tls;
 use crate::net::wait::{self, For};
 use crate::protocol::reply::Reply;
 use crate::session::{self, Services, Settings};
@@ -32,6 +33,8 @@ const BREATH: Duration = Duration::from_millis(100);
 /// A server that listens, and serves once [`run`](Server::run) is called.
 pub struct Server {
     listener: TcpListener,
+    implicit: Option<TcpListener>,
+    tls: Option<Tls>,
     address: SocketAddr,
     stopper: Stopper,
     accounts: Option<Arc<dyn Accounts>>,
@@ -61,18 +64,13 @@ impl Stopper {
 impl Server {
     /// Listens on an address such as `0.0.0.0:21` or `[::]:21` (which takes IPv4 clients, too).
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        let mut result = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
-        for address in address.to_socket_addrs()? {
-            result = listen(address);
-            if result.is_ok() {
-                break;
-            }
-        }
-        let listener = result?;
+        let listener = listen_first(address)?;
         let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
         Ok(Server {
             address: listener.local_addr()?,
             listener,
+            implicit: None,
+            tls: None,
             stopper: Stopper { wake: Arc::new(wake) },
             accounts: None,
             storage: Arc::new(Disk::new()),
@@ -82,6 +80,18 @@ impl Server {
             bans: Bans::new(0, Duration::ZERO),
             grace: Duration::from_secs(8),
         })
+    }
+
+    /// Listens also where TLS comes before the greeting, such as `0.0.0.0:990`; needs [`tls`](Server::tls).
+    pub fn implicit_tls(mut self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        self.implicit = Some(listen_first(address)?);
+        Ok(self)
+    }
+
+    /// The certificate that clients are offered. Without this, TLS is not spoken.
+    pub fn tls(mut self, tls: Tls) -> Server {
+        self.tls = Some(tls);
+        self
     }
 
     /// Who may log in. Without this, nobody.
@@ -131,6 +141,11 @@ impl Server {
         self.address
     }
 
+    /// Where TLS comes before the greeting.
+    pub fn implicit_address(&self) -> Option<SocketAddr> {
+        self.implicit.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -138,10 +153,14 @@ impl Server {
 
     /// Serves until stopped. All events are with their sinks when it returns.
     pub fn run(self) -> io::Result<()> {
+        if self.tls.is_none() && (self.implicit.is_some() || self.settings.tls_rules.need_a_certificate()) {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "TLS is asked for, but there is no certificate"));
+        }
         let accounts = self.accounts.unwrap_or_else(|| Arc::new(Nobody));
         let (bus, audit) = Audit::start(self.sinks)?;
         let services = Arc::new(Services {
             settings: self.settings,
+            tls: self.tls,
             verifier: Verifier::start(accounts.clone())?,
             storage: self.storage,
             bus,
@@ -150,8 +169,13 @@ impl Server {
         });
         let registry = Registry::new(self.caps);
         services.bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(self.address)));
-        let reception =
-            Reception { listener: self.listener, wake: &self.stopper.wake, registry: registry.clone(), services };
+        let reception = Reception {
+            listener: self.listener,
+            implicit: self.implicit,
+            wake: &self.stopper.wake,
+            registry: registry.clone(),
+            services,
+        };
         let result = reception.serve();
         registry.end_all(Instant::now() + self.grace);
         registry.wait_until_empty(self.grace + GOODBYE);
@@ -164,6 +188,7 @@ impl Server {
 /// The accept loop.
 struct Reception<'a> {
     listener: TcpListener,
+    implicit: Option<TcpListener>,
     wake: &'a OwnedFd,
     registry: Registry,
     services: Arc<Services>,
@@ -173,35 +198,51 @@ impl Reception<'_> {
     /// Until the stopper wakes it. Whatever happens to one connection, the next is accepted.
     fn serve(self) -> io::Result<()> {
         loop {
-            let ready = wait::either((self.listener.as_fd(), For::Reading), (self.wake.as_fd(), For::Reading), None)?;
-            if ready.second {
+            // Without a second one, the first is asked twice, and answers once.
+            let implicit = self.implicit.as_ref().unwrap_or(&self.listener);
+            let sockets = [self.wake.as_fd(), self.listener.as_fd(), implicit.as_fd()];
+            let [stopped, ready, implicit_ready] = wait::any(sockets.map(|socket| (socket, For::Reading)), None)?;
+            if stopped {
                 return Ok(());
             }
-            match self.listener.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
-                    ) => {}
-                Err(error) => {
-                    self.services.complaints.note(|| format!("connections can't be accepted: {error}"));
-                    if wait::one(self.wake.as_fd(), For::Reading, Some(Instant::now() + BREATH))? {
-                        return Ok(());
-                    }
-                }
+            if ready && self.accept(&self.listener, false)? {
+                return Ok(());
+            }
+            if implicit_ready
+                && let Some(listener) = &self.implicit
+                && self.accept(listener, true)?
+            {
+                return Ok(());
             }
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
-        let address = peer.ip().to_canonical();
-        if self.services.bans.is_banned(address) {
-            return self.refuse(&stream, address, "Too many failed logins; try again later.");
+    /// Takes one connection that waits; true if the server was stopped meanwhile.
+    fn accept(&self, listener: &TcpListener, is_implicit: bool) -> io::Result<bool> {
+        match listener.accept() {
+            Ok((stream, peer)) => self.admit(stream, peer, is_implicit),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                ) => {}
+            Err(error) => {
+                self.services.complaints.note(|| format!("connections can't be accepted: {error}"));
+                return wait::one(self.wake.as_fd(), For::Reading, Some(Instant::now() + BREATH));
+            }
         }
-        match self.registry.admit(stream, peer) {
+        Ok(false)
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, is_implicit: bool) {
+        let address = peer.ip().to_canonical();
+        let refused = match self.services.bans.is_banned(address) {
+            true => Err((stream, "Too many failed logins; try again later.")),
+            false => self.registry.admit(stream, peer, is_implicit),
+        };
+        match refused {
             Ok(seat) => self.start(seat),
-            Err((stream, why)) => self.refuse(&stream, address, why),
+            Err((stream, why)) => self.refuse(&stream, address, why, is_implicit),
         }
     }
 
@@ -215,11 +256,26 @@ impl Reception<'_> {
         }
     }
 
-    fn refuse(&self, mut stream: &TcpStream, address: IpAddr, why: &str) {
+    fn refuse(&self, mut stream: &TcpStream, address: IpAddr, why: &str, is_implicit: bool) {
         self.services.complaints.note(|| format!("refused {address}: {why}"));
+        if is_implicit {
+            return; // a client that waits for TLS understands only the end
+        }
         // A fresh socket has room for a line; if the client has gone, nothing is to be done.
         let _ = stream.write_all(Reply::new(421, why).as_bytes());
     }
+}
+
+/// On the first address of a name that can be had.
+fn listen_first(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut result = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+    for address in address.to_socket_addrs()? {
+        result = listen(address);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -64,7 +64,12 @@ impl Registry {
     }
 
     /// A place for a client, or why there is none. Waiting for a login is what most attackers do; see [`PATIENCE`].
-    pub(super) fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Result<Seat, (TcpStream, &'static str)> {
+    pub(super) fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        is_implicit: bool,
+    ) -> Result<Seat, (TcpStream, &'static str)> {
         let mut sessions = self.shared.lock();
         let running = &sessions.running;
         if let Some(most) = self.caps.per_address {
@@ -83,7 +88,7 @@ impl Registry {
         }
         let id = sessions.next_id;
         sessions.next_id += 1;
-        let handle = Arc::new(Handle::new(id, stream, peer));
+        let handle = Arc::new(Handle::new(id, stream, peer, is_implicit));
         sessions.running.insert(id, handle.clone());
         Ok(Seat { handle, shared: self.shared.clone() })
     }
@@ -147,7 +152,7 @@ mod tests {
 
     fn admit(registry: &Registry) -> Result<Seat, &'static str> {
         let (stream, peer) = stream();
-        registry.admit(stream, peer).map_err(|(_, why)| why)
+        registry.admit(stream, peer, false).map_err(|(_, why)| why)
     }
 
     #[test]

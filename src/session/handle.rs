@@ -12,6 +12,7 @@ pub struct Handle {
     id: u64,
     peer: SocketAddr,
     stream: Arc<TcpStream>,
+    is_implicit: bool,
     state: Mutex<State>,
 }
 
@@ -19,6 +20,8 @@ pub struct Handle {
 struct State {
     login: Login,
     ending: Option<Ending>,
+    /// The client speaks TLS: nothing may be said to it from outside.
+    is_secured: bool,
 }
 
 /// How far a session is with its login.
@@ -46,9 +49,14 @@ pub enum Ending {
 
 impl Handle {
     /// A session that is about to begin.
-    pub fn new(id: u64, stream: TcpStream, peer: SocketAddr) -> Handle {
-        let state = Mutex::new(State { login: Login::Pending(Instant::now()), ending: None });
-        Handle { id, peer, stream: Arc::new(stream), state }
+    pub fn new(id: u64, stream: TcpStream, peer: SocketAddr, is_implicit: bool) -> Handle {
+        let state = Mutex::new(State { login: Login::Pending(Instant::now()), ending: None, is_secured: is_implicit });
+        Handle { id, peer, stream: Arc::new(stream), is_implicit, state }
+    }
+
+    /// Whether it came to the port where TLS comes before the greeting.
+    pub fn is_implicit(&self) -> bool {
+        self.is_implicit
     }
 
     /// Its number.
@@ -92,10 +100,12 @@ impl Handle {
         true
     }
 
-    /// 421 and the end, at once. The client may not be reading: nobody waits for that.
+    /// 421 and the end, at once; in TLS only the end. The client may not be reading: nobody waits for that.
     pub fn send_away(&self, why: &str) {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let _ = rustix::net::send(&*self.stream, Reply::new(421, why).as_bytes(), flags);
+        if !self.lock().is_secured {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = rustix::net::send(&*self.stream, Reply::new(421, why).as_bytes(), flags);
+        }
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
@@ -105,6 +115,10 @@ impl Handle {
 
     pub(super) fn stream(&self) -> &Arc<TcpStream> {
         &self.stream
+    }
+
+    pub(super) fn set_secured(&self, is_secured: bool) {
+        self.lock().is_secured = is_secured;
     }
 
     pub(super) fn set_login(&self, login: Login) {

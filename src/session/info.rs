@@ -17,7 +17,7 @@ impl Talk<'_> {
             SessionCommand::System => Reply::new(215, "UNIX Type: L8"),
             SessionCommand::Features => self.features(),
             SessionCommand::Status => self.status(&login_state(phase), None),
-            SessionCommand::Help(name) => help(name),
+            SessionCommand::Help(name) => help(name, self.services.tls.is_some()),
             SessionCommand::SiteHelp(name) => site_help(name),
             SessionCommand::Utf8 => Reply::new(200, "Always in UTF8 mode."),
             SessionCommand::Facts(_) if !ready => super::log_in_first(),
@@ -46,8 +46,28 @@ impl Talk<'_> {
 
     fn features(&self) -> Reply {
         let facts = format!("MLST {}", self.modes.facts.feature());
-        let features = ["AVBL", "CLNT", "EPRT", "EPSV", "MDTM", "MFMT", &facts, "REST STREAM", "SIZE", "TVFS", "UTF8"];
-        Reply::lines(211, "Features supported:", features, "End FEAT.")
+        let is_there = |feature: &&str| match *feature {
+            "AUTH TLS" => self.offers_auth(),
+            "PBSZ" | "PROT" => self.services.tls.is_some(),
+            _ => true,
+        };
+        let features = [
+            "AUTH TLS",
+            "AVBL",
+            "CLNT",
+            "EPRT",
+            "EPSV",
+            "MDTM",
+            "MFMT",
+            &facts,
+            "PBSZ",
+            "PROT",
+            "REST STREAM",
+            "SIZE",
+            "TVFS",
+            "UTF8",
+        ];
+        Reply::lines(211, "Features supported:", features.into_iter().filter(is_there), "End FEAT.")
     }
 
     /// STAT; `transfer` is what it tells of one that runs.
@@ -103,11 +123,12 @@ fn type_name(kind: TransferType) -> &'static str {
     }
 }
 
-fn help(name: Option<Vec<u8>>) -> Reply {
+fn help(name: Option<Vec<u8>>, with_tls: bool) -> Reply {
     if let Some(name) = name {
         return syntax(&name, "Unrecognized command.");
     }
-    let names: Vec<&str> = TABLE.iter().map(|entry| entry.name).filter(|name| !name.starts_with("SITE ")).collect();
+    let known = TABLE.iter().filter(|entry| with_tls || !entry.verb.is_of_tls());
+    let names: Vec<&str> = known.map(|entry| entry.name).filter(|name| !name.starts_with("SITE ")).collect();
     let row = |names: &[&str]| names.iter().map(|name| format!("{name:<7}")).collect::<String>().trim_end().to_string();
     Reply::lines(214, "The following commands are recognized:", names.chunks(8).map(row), "Help command successful.")
 }

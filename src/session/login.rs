@@ -2,6 +2,7 @@
 
 use super::door::Door;
 use super::handle::Login as Waiting;
+use super::tls::{Protect, Switch};
 use super::workspace::Workspace;
 use super::{End, Modes, Phase, Session};
 use crate::accounts::{Denial, Known, Refusal};
@@ -14,10 +15,17 @@ use std::time::Instant;
 impl Session<'_> {
     pub(super) fn login(&mut self, command: Login) -> Result<Reply, End> {
         match command {
-            Login::User(name) => Ok(self.user(name)),
+            Login::User(_) | Login::Pass(_) if self.talk.needs.control && !self.talk.control.is_secured() => {
+                Ok(Reply::new(550, "SSL/TLS required on the control channel."))
+            }
+            Login::User(name) => self.user(name),
             Login::Pass(password) => self.password(password),
             Login::Reinitialize => {
                 self.log_out();
+                self.talk.protect = Protect::new(self.talk.handle.is_implicit());
+                if self.talk.control.is_secured() && !self.talk.handle.is_implicit() {
+                    self.talk.switch = Some(Switch::ToClear);
+                }
                 Ok(Reply::new(230, "Ready for new user."))
             }
             Login::Quit => {
@@ -29,16 +37,31 @@ impl Session<'_> {
         }
     }
 
-    /// Always 331, whoever it is (RFC 2577).
-    fn user(&mut self, name: Vec<u8>) -> Reply {
+    /// Always 331, whoever it is (RFC 2577), but for who has shown a certificate with that name.
+    fn user(&mut self, name: Vec<u8>) -> Result<Reply, End> {
         let text = match self.phase {
             Phase::Ready(_) => "Previous account information was flushed, send password.",
             _ => "Username ok, send password.",
         };
         self.log_out();
         self.talk.tag.username = Some(name.clone().into());
+        if self.talk.settings().client_cert_login
+            && let Some(username) = self.talk.control.client_name().filter(|known| known.as_bytes() == name)
+        {
+            match self.attempt(username, None) {
+                Ok(known) => return Ok(self.welcome(known, 232)),
+                Err(Refusal::Unavailable(why)) => return Err(self.unavailable(why)),
+                Err(Refusal::Denied(denial)) => {
+                    log::warn!(
+                        "session {}: a certificate does not log in {}: {denial}",
+                        self.talk.tag.id,
+                        Shown(&name)
+                    );
+                }
+            }
+        }
         self.phase = Phase::AwaitPassword(name);
-        Reply::new(331, text)
+        Ok(Reply::new(331, text))
     }
 
     fn password(&mut self, password: Vec<u8>) -> Result<Reply, End> {
@@ -49,29 +72,47 @@ impl Session<'_> {
         };
         self.phase = Phase::AwaitUser;
         let began = Instant::now();
-        self.talk.handle.set_login(Waiting::Verifying);
         // What is not UTF-8 is nobody's name, like an empty one; it costs the same time.
         let username = String::from_utf8(name).unwrap_or_default();
-        let result = self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip());
-        let outcome = if result.is_ok() { Waiting::Done } else { Waiting::Pending(began) };
-        self.talk.handle.set_login(outcome);
-        match result {
-            Ok(known) => Ok(self.welcome(known)),
+        match self.attempt(username, Some(password)) {
+            Ok(known) => Ok(self.welcome(known, 230)),
             Err(Refusal::Denied(denial)) => self.deny(&denial, began),
-            Err(Refusal::Unavailable(why)) => {
-                log::error!("session {}: nobody can log in: {why}", self.talk.tag.id);
-                self.talk.tell(Kind::LoginFailed, Subject::Reason(why));
-                Err(End::AccountsUnavailable)
-            }
+            Err(Refusal::Unavailable(why)) => Err(self.unavailable(why)),
         }
     }
 
-    fn welcome(&mut self, known: Known) -> Reply {
+    /// Asks the accounts, and then whether theirs may be used as the client is connected.
+    fn attempt(&mut self, username: String, password: Option<Vec<u8>>) -> Result<Known, Refusal> {
+        let began = Instant::now();
+        self.talk.handle.set_login(Waiting::Verifying);
+        let result = self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip());
+        let result = result.and_then(|known| {
+            let needs = self.talk.needs_of(&known.account.groups);
+            if needs.control && !self.talk.control.is_secured() {
+                return Err(Refusal::Denied(Denial::TlsRequired));
+            }
+            self.talk.needs = needs;
+            Ok(known)
+        });
+        let outcome = if result.is_ok() { Waiting::Done } else { Waiting::Pending(began) };
+        self.talk.handle.set_login(outcome);
+        result
+    }
+
+    fn unavailable(&mut self, why: String) -> End {
+        log::error!("session {}: nobody can log in: {why}", self.talk.tag.id);
+        self.talk.tell(Kind::LoginFailed, Subject::Reason(why));
+        End::AccountsUnavailable
+    }
+
+    /// 230, or 232 where a certificate was enough (RFC 2228).
+    fn welcome(&mut self, known: Known, code: u16) -> Reply {
         let services = self.talk.services;
+        services.verifier.logged_in(&known.account);
         self.failed_logins = 0;
         self.phase = Phase::Ready(Box::new(Workspace::new(known, &*services.storage, services.settings.umask)));
         self.talk.tell(Kind::Login, Subject::Session);
-        Reply::new(230, "welcome.")
+        Reply::new(code, "welcome.")
     }
 
     /// The same reply at the same time after the question, whatever the reason.
@@ -91,20 +132,27 @@ impl Session<'_> {
         if self.talk.control.watch_for_hang_up(until)? {
             return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
         }
+        let text = match denial {
+            // Only who knows the password hears this.
+            Denial::TlsRequired => "SSL/TLS required for this account.",
+            _ => "Authentication failed.",
+        };
         if self.failed_logins >= services.settings.max_login_attempts {
-            self.talk.say(&Reply::new(530, "Authentication failed. Disconnecting."))?;
+            self.talk.say(&Reply::new(530, format!("{text} Disconnecting.")))?;
             return Err(End::TooManyFailures);
         }
-        Ok(Reply::new(530, "Authentication failed."))
+        Ok(Reply::new(530, text))
     }
 
     /// Back to where a session begins.
-    fn log_out(&mut self) {
+    pub(super) fn log_out(&mut self) {
         if matches!(self.phase, Phase::Ready(_)) {
             self.talk.tell(Kind::Logout, Subject::Session);
             self.login_until = self.talk.settings().login_timeout.map(|limit| Instant::now() + limit);
             self.talk.handle.set_login(Waiting::Pending(Instant::now()));
+            self.talk.protect = Protect::new(self.talk.handle.is_implicit());
         }
+        self.talk.forget_needs();
         self.phase = Phase::AwaitUser;
         self.talk.door = Door::Closed;
         self.talk.modes = Modes::default();

@@ -2,24 +2,28 @@
 //! only from [`Phase::Ready`], so nothing of the kind can happen before login.
 
 mod door;
+mod download;
 mod errors;
 mod files;
 mod handle;
 mod info;
 mod listing;
 mod login;
+mod tls;
 mod transfer;
 mod upload;
 mod workspace;
 
 pub use handle::{Ending, Handle};
+pub use tls::{Needs, SessionReuse, TlsRules};
 
-use crate::accounts::{Refusal, Verifier};
+use crate::accounts::{Denial, Refusal, Verifier};
 use crate::events::{Bus, Complaints, Event, Kind, SessionTag, Subject};
 use crate::net::bans::Bans;
 use crate::net::control::{Control, Heard};
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
+use crate::net::tls::Tls;
 use crate::protocol::command::{Command, TransferCommand, TransferType};
 use crate::protocol::facts::FactSet;
 use crate::protocol::line::Line;
@@ -34,6 +38,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tls::{Protect, Switch};
 use workspace::Workspace;
 
 /// What sessions do where there is a choice. Timeouts that are None never come.
@@ -55,6 +60,11 @@ pub struct Settings {
     pub permit_privileged_ports: bool,
     pub connect_from_data_port: bool,
     pub sendfile: bool,
+    pub tls_rules: TlsRules,
+    pub tls_session_reuse: SessionReuse,
+    pub tls_strict_eof: bool,
+    pub tls_timeout: Option<Duration>,
+    pub client_cert_login: bool,
     pub local_times: bool,
     pub umask: u32,
     pub atomic_uploads: bool,
@@ -80,6 +90,11 @@ impl Default for Settings {
             permit_privileged_ports: false,
             connect_from_data_port: false,
             sendfile: true,
+            tls_rules: TlsRules::default(),
+            tls_session_reuse: SessionReuse::Warn,
+            tls_strict_eof: false,
+            tls_timeout: seconds(30),
+            client_cert_login: false,
             local_times: false,
             umask: 0o022,
             atomic_uploads: true,
@@ -92,6 +107,8 @@ impl Default for Settings {
 pub struct Services {
     /// See [`Settings`].
     pub settings: Settings,
+    /// The certificate and what belongs to it; None: TLS is not spoken.
+    pub tls: Option<Tls>,
     /// Who may log in.
     pub verifier: Verifier,
     /// Where the files are.
@@ -128,6 +145,13 @@ struct Talk<'a> {
     door: Door,
     modes: Modes,
     idle: Option<Duration>,
+    /// What has to be in TLS, as far as we know the client.
+    needs: Needs,
+    protect: Protect,
+    /// The next thing after the reply.
+    switch: Option<Switch>,
+    /// The log knows of data connections that did not resume the TLS session.
+    is_warned: bool,
     /// QUIT came during a transfer.
     quitting: bool,
 }
@@ -158,6 +182,8 @@ enum End {
     AccountClosed(String),
     DataStalled,
     NotFtp,
+    Handshake(io::Error),
+    Injected,
     Stopping,
     Evicted,
     Panicked,
@@ -195,6 +221,8 @@ impl fmt::Display for End {
             End::AccountClosed(why) => return write!(f, "account closed: {why}"),
             End::DataStalled => "the data connection stalled",
             End::NotFtp => "the client speaks HTTP",
+            End::Handshake(error) => return write!(f, "TLS handshake: {error}"),
+            End::Injected => "the client sent something behind AUTH before TLS began",
             End::Stopping => "the server stops",
             End::Evicted => "made room for another client before login",
             End::Panicked => "an internal error",
@@ -207,13 +235,16 @@ impl End {
     /// What the client is told, if it can still be told anything.
     fn farewell(&self) -> Option<Reply> {
         let text = match self {
-            End::Quit | End::Gone | End::Broken(_) | End::TooManyFailures | End::Evicted => return None,
+            End::Quit | End::Gone | End::Broken(_) | End::Handshake(_) | End::TooManyFailures | End::Evicted => {
+                return None;
+            }
             End::Idle => "Control connection timed out.",
             End::LoginTimeout => "Login timed out.",
             End::AccountsUnavailable => "Accounts can't be read at the moment; try again later.",
             End::AccountClosed(_) => "The account is no longer active.",
             End::DataStalled => "Data connection timed out.",
             End::NotFtp => "This is an FTP server.",
+            End::Injected => "Nothing may follow AUTH before TLS has begun.",
             End::Stopping => "The server is shutting down.",
             End::Panicked => "Internal error.",
         };
@@ -223,7 +254,7 @@ impl End {
 
 /// Serves one client until it leaves or is made to. A panic ends this session and nothing else.
 pub fn run(services: &Services, handle: &Handle) {
-    let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None };
+    let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None, tls: None };
     services.bus.tell(Event::now(Kind::ClientConnected, Some(tag.clone()), Subject::Session));
     let (tag, end) = match Control::new(handle.stream().clone(), handle.peer()) {
         Err(error) => (tag, End::from(error)),
@@ -250,7 +281,7 @@ pub fn run(services: &Services, handle: &Handle) {
 impl<'a> Session<'a> {
     fn new(services: &'a Services, handle: &'a Handle, control: Control, tag: SessionTag) -> Session<'a> {
         let settings = &services.settings;
-        let talk = Talk {
+        let mut talk = Talk {
             services,
             handle,
             control,
@@ -258,13 +289,21 @@ impl<'a> Session<'a> {
             door: Door::Closed,
             modes: Modes::default(),
             idle: settings.timeout,
+            needs: Needs::default(),
+            protect: Protect::new(handle.is_implicit()),
+            switch: None,
+            is_warned: false,
             quitting: false,
         };
+        talk.forget_needs();
         let login_until = settings.login_timeout.map(|limit| Instant::now() + limit);
         Session { talk, phase: Phase::AwaitUser, failed_logins: 0, login_until }
     }
 
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        if self.talk.handle.is_implicit() {
+            self.secure()?;
+        }
         self.talk.say(&Reply::new(220, &self.talk.services.settings.banner))?;
         loop {
             let reply = match self.next_line()? {
@@ -274,6 +313,11 @@ impl<'a> Session<'a> {
             self.talk.say(&reply)?;
             if self.talk.quitting {
                 return Err(End::Quit);
+            }
+            match self.talk.switch.take() {
+                Some(Switch::ToTls) => self.secure()?,
+                Some(Switch::ToClear) => self.unsecure()?,
+                None => {}
             }
         }
     }
@@ -312,6 +356,9 @@ impl<'a> Session<'a> {
             Err(reply) => return Ok(reply),
         };
         log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
+        if request.entry.verb.is_of_tls() && self.talk.services.tls.is_none() {
+            return Ok(request.unknown());
+        }
         if request.needs_login() && !self.is_logged_in() {
             return Ok(log_in_first());
         }
@@ -330,6 +377,7 @@ impl<'a> Session<'a> {
         }
         match (command, workspace) {
             (Command::Login(command), _) => self.login(command),
+            (Command::Secure(command), _) => self.secure_command(command),
             (Command::Session(command), _) => Ok(self.talk.inform(command, &self.phase)),
             (Command::Data(command), _) => Ok(self.talk.prepare_data(command)),
             (Command::File(command), Some(workspace)) => Ok(files::obey(workspace, &self.talk, command)),
@@ -350,7 +398,13 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         match services.verifier.current(&workspace.account) {
-            Ok(known) => workspace.renew(known, &*services.storage),
+            Ok(known) => {
+                workspace.renew(known, &*services.storage);
+                self.talk.needs = self.talk.needs_of(&workspace.account.groups);
+                if self.talk.needs.control && !self.talk.control.is_secured() {
+                    return Err(End::AccountClosed(Denial::TlsRequired.to_string()));
+                }
+            }
             Err(Refusal::Denied(denial)) => {
                 log::warn!("session {}: {}: {denial}", self.talk.tag.id, workspace.account.username);
                 return Err(End::AccountClosed(denial.to_string()));
@@ -369,7 +423,7 @@ fn transfer_files(workspace: &Workspace, talk: &mut Talk<'_>, command: TransferC
         TransferCommand::Names(path) => listing::names(workspace, talk, &path),
         TransferCommand::MachineList(path) => listing::machine_list(workspace, talk, &path),
         TransferCommand::StatusOf(path) => listing::status(workspace, talk, &path),
-        TransferCommand::Retrieve(path) => transfer::download(workspace, talk, &path),
+        TransferCommand::Retrieve(path) => download::retrieve(workspace, talk, &path),
         TransferCommand::Store(path) => upload::store(workspace, talk, &path),
         TransferCommand::Append(path) => upload::append(workspace, talk, &path),
         TransferCommand::StoreUnique(path) => upload::store_unique(workspace, talk, &path),

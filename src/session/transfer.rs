@@ -2,32 +2,26 @@
 //! NOOP and QUIT are answered while data flows.
 
 use super::door::Door;
-use super::workspace::Workspace;
 use super::{End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::{Connecting, DataStream};
 use crate::net::passive::PassivePort;
+use crate::net::tls::Records;
 use crate::net::wait::{self, For};
-use crate::protocol::ascii::ToNetwork;
 use crate::protocol::command::{Command, DataCommand, Login, SessionCommand, TransferType};
-use crate::protocol::path::RawPath;
+use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use crate::protocol::request::Request;
 use crate::protocol::shown::Shown;
-use crate::storage::{Error, Source};
+use crate::storage::Error;
 use rustix::io::Errno;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// How much one sendfile(2) is asked to send; behind each the control connection is looked at.
-const PIECE: usize = 4 << 20;
 /// How long a socket is waited for before it is tried all the same.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// A buffer for what sendfile(2) can't do.
-const BUFFER: usize = 64 << 10;
 
 /// Why a transfer ended before its end.
 #[derive(Debug)]
@@ -35,6 +29,7 @@ pub(super) enum Cut {
     Aborted,
     ControlGone,
     NoConnection(String),
+    Insecure(String),
     Reset(io::Error),
     Stalled,
     Stopping,
@@ -60,6 +55,7 @@ impl Cut {
             Cut::Aborted => "aborted by the client".to_string(),
             Cut::ControlGone => "the client closed the control connection".to_string(),
             Cut::NoConnection(why) => format!("no data connection: {why}"),
+            Cut::Insecure(why) => format!("TLS on the data connection: {why}"),
             Cut::Reset(error) => format!("the data connection broke: {error}"),
             Cut::Stalled => "the data connection stalled".to_string(),
             Cut::Stopping => "the server stopped".to_string(),
@@ -75,6 +71,7 @@ impl Cut {
                 Ok(Reply::new(226, "ABOR command successful."))
             }
             Cut::NoConnection(why) => Ok(Reply::new(425, format!("Can't open data connection: {why}."))),
+            Cut::Insecure(why) => Ok(Reply::new(522, format!("TLS on the data connection: {why}."))),
             Cut::Reset(_) => Ok(Reply::new(426, "Connection closed; transfer aborted.")),
             Cut::Storage(error) => Ok(errors::transfer_fault(&error)),
             Cut::ControlGone => Err(End::Gone),
@@ -82,25 +79,6 @@ impl Cut {
             Cut::Stopping => Err(End::Stopping),
         }
     }
-}
-
-/// RETR.
-pub(super) fn download(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
-    let path = workspace.at(path);
-    let offset = std::mem::take(&mut talk.modes.restart);
-    let mut source = match workspace.home.read(&path) {
-        Ok(source) => source,
-        Err(error) => return Ok(errors::refusal(&error)),
-    };
-    if offset > source.size() {
-        return Ok(beyond_the_end(offset, source.size()));
-    }
-    if let Some(reply) = talk.no_door() {
-        return Ok(reply);
-    }
-    let mut wire = Wire::new(talk);
-    let result = wire.send(&opening(), |wire, data| wire.send_source(data, &mut *source, offset));
-    wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
 }
 
 pub(super) fn opening() -> Reply {
@@ -120,22 +98,23 @@ impl Talk<'_> {
 
 /// Since when a socket has had no room; anew after each byte that went.
 #[derive(Default)]
-struct Room {
+pub(super) struct Room {
     waiting_since: Option<Instant>,
 }
 
 /// A transfer that runs.
 pub(super) struct Wire<'t, 'a> {
-    talk: &'t mut Talk<'a>,
+    pub(super) talk: &'t mut Talk<'a>,
     pub(super) bytes: u64,
     began: Instant,
+    tls: Option<Protection>,
     /// The server stops, and this is the end of the grace time.
     draining: Option<Instant>,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
-        Wire { talk, bytes: 0, began: Instant::now(), draining: None }
+        Wire { talk, bytes: 0, began: Instant::now(), tls: None, draining: None }
     }
 
     pub(super) fn kind(&self) -> TransferType {
@@ -145,6 +124,14 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// Says that the transfer begins, and has the data connection made: an active one before, for then a
     /// refusal is the only reply; a passive one after, for some clients connect only then.
     pub(super) fn open(&mut self, opening: &Reply) -> Result<DataStream, Cut> {
+        let mut data = self.reach(opening)?;
+        if self.talk.protect.data {
+            self.secure(&mut data)?;
+        }
+        Ok(data)
+    }
+
+    fn reach(&mut self, opening: &Reply) -> Result<DataStream, Cut> {
         match std::mem::replace(&mut self.talk.door, Door::Closed) {
             Door::Closed => Err(Cut::NoConnection("use PASV or PORT first".to_string())),
             Door::Active(target) => {
@@ -164,6 +151,22 @@ impl<'t, 'a> Wire<'t, 'a> {
     fn begin(&mut self, opening: &Reply) -> Result<(), Cut> {
         self.talk.say(opening)?;
         self.answer()
+    }
+
+    /// Shakes hands, and finds out whether it is with the client of this session.
+    fn secure(&mut self, data: &mut DataStream) -> Result<(), Cut> {
+        let failed = |error: io::Error| Cut::Insecure(error.to_string());
+        data.secure(self.talk.control.data_tls().map_err(failed)?);
+        let until = self.talk.settings().tls_timeout.map(|limit| Instant::now() + limit);
+        while let Some(what) = data.handshake().map_err(failed)? {
+            match self.ready(data.as_fd(), what, until) {
+                Err(Cut::Stalled) => return Err(Cut::Insecure("the client did not shake hands in time".to_string())),
+                other => other?,
+            }
+        }
+        self.tls = data.tls().and_then(Records::protection);
+        let is_ours = data.tls().is_some_and(|tls| self.talk.control.owns(tls));
+        self.talk.judge_reuse(is_ours).map_err(|why| Cut::Insecure(why.to_string()))
     }
 
     fn accept(&mut self, port: &PassivePort, until: Option<Instant>) -> Result<DataStream, Cut> {
@@ -302,83 +305,50 @@ impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn send(
         &mut self,
         opening: &Reply,
-        fill: impl FnOnce(&mut Self, &DataStream) -> Result<(), Cut>,
+        fill: impl FnOnce(&mut Self, &mut DataStream) -> Result<(), Cut>,
     ) -> Result<(), Cut> {
-        let data = self.open(opening)?;
-        match fill(self, &data) {
+        let mut data = self.open(opening)?;
+        match fill(self, &mut data).and_then(|()| self.send_end(&mut data)) {
             Ok(()) => data.finish().map_err(Cut::Reset),
-            // Who aborts knows that it is not whole; everyone else must not take it for that.
-            Err(Cut::Aborted) => Err(Cut::Aborted),
             Err(cut) => {
-                data.reset();
+                data.cut(matches!(cut, Cut::Aborted));
                 Err(cut)
             }
         }
     }
 
-    /// Sends a file from an offset to the end that it has now: what it grows by meanwhile is not part of it.
-    fn send_source(&mut self, data: &DataStream, source: &mut dyn Source, offset: u64) -> Result<(), Cut> {
-        let mut part = offset..source.size();
-        if self.talk.settings().sendfile
-            && self.kind() == TransferType::Binary
-            && let Some(file) = source.file()
-            && self.send_file(data, file, part.clone())?
-        {
-            return Ok(());
-        }
-        let (mut piece, mut converted) = (vec![0; BUFFER], Vec::new());
-        let mut ascii = ToNetwork::default();
-        while !part.is_empty() {
-            let wanted = piece.len().min(usize::try_from(part.end - part.start).unwrap_or(usize::MAX));
-            let room = piece.get_mut(..wanted).unwrap_or_default();
-            let length = source.read_at(room, part.start).map_err(Error::from)?;
-            let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(shorter()) };
-            part.start += length as u64;
-            match self.kind() {
-                TransferType::Binary => self.send_all(data, bytes)?,
-                TransferType::Ascii => {
-                    converted.clear();
-                    ascii.convert(bytes, &mut converted);
-                    self.send_all(data, &converted)?;
-                }
+    /// Sends what was taken and not sent yet, and in TLS that it is the end.
+    fn send_end(&mut self, data: &mut DataStream) -> Result<(), Cut> {
+        data.announce_end().map_err(Cut::Reset)?;
+        let mut room = Room::default();
+        let mut unsent = data.unsent();
+        while unsent > 0 {
+            let left = data.flush().map_err(Cut::Reset)?;
+            if left < unsent {
+                room = Room::default();
+            }
+            unsent = left;
+            if unsent > 0 {
+                self.await_room(data, &mut room)?;
             }
         }
         Ok(())
     }
 
-    /// Sends by sendfile(2); false if the kernel can't do it with this file.
-    fn send_file(&mut self, data: &DataStream, file: BorrowedFd<'_>, mut part: Range<u64>) -> Result<bool, Cut> {
-        let mut room = Room::default();
-        while !part.is_empty() {
-            let wanted = PIECE.min(usize::try_from(part.end - part.start).unwrap_or(PIECE));
-            match rustix::fs::sendfile(data.stream(), file, Some(&mut part.start), wanted) {
-                Ok(0) => return Err(shorter()),
-                Ok(sent) => {
-                    self.bytes += sent as u64;
-                    room = Room::default();
-                }
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(Errno::INVAL | Errno::NOSYS) if self.bytes == 0 => return Ok(false),
-                Err(errno) => return Err(send_error(errno.into())),
-            }
-            if !part.is_empty() {
-                self.await_room(data, &mut room)?;
-            }
-        }
-        Ok(true)
-    }
-
     /// Sends bytes, however long the client takes for them.
-    pub(super) fn send_all(&mut self, data: &DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
+    pub(super) fn send_all(&mut self, data: &mut DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
         let mut room = Room::default();
         while !bytes.is_empty() {
             self.await_room(data, &mut room)?;
-            match data.stream().write(bytes) {
-                Ok(sent) => {
-                    self.bytes += sent as u64;
-                    bytes = bytes.get(sent..).unwrap_or_default();
+            let unsent = data.unsent();
+            match data.write(bytes) {
+                Ok(taken) => {
+                    self.bytes += taken as u64;
+                    bytes = bytes.get(taken..).unwrap_or_default();
                     room = Room::default();
                 }
+                // A slow reader may take many turns for what was taken before.
+                Err(error) if is_transient(&error) && data.unsent() < unsent => room = Room::default(),
                 Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(send_error(error)),
             }
@@ -388,7 +358,7 @@ impl<'t, 'a> Wire<'t, 'a> {
 
     /// Waits until it is worth while to send. poll(2) calls a socket writable when a third of its buffer is free, which a
     /// slow reader may take minutes for; so it is tried every second, and only if nothing goes is that a standstill.
-    fn await_room(&mut self, data: &DataStream, room: &mut Room) -> Result<(), Cut> {
+    pub(super) fn await_room(&mut self, data: &DataStream, room: &mut Room) -> Result<(), Cut> {
         let now = Instant::now();
         let since = *room.waiting_since.get_or_insert(now);
         let end = self.talk.settings().data_timeout.map(|limit| since + limit);
@@ -403,11 +373,17 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Waits for bytes of the client; 0 is the end.
-    pub(super) fn receive(&mut self, data: &DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
+    pub(super) fn receive(&mut self, data: &mut DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
+        let strict = self.talk.settings().tls_strict_eof;
+        let mut wait = !data.has_pending();
         loop {
             let limit = self.talk.settings().data_timeout;
-            self.ready(data.as_fd(), For::Reading, limit.map(|limit| Instant::now() + limit))?;
-            match io::Read::read(&mut data.stream(), buffer) {
+            if std::mem::replace(&mut wait, true) {
+                self.ready(data.as_fd(), For::Reading, limit.map(|limit| Instant::now() + limit))?;
+            } else {
+                self.catch_up()?;
+            }
+            match data.read(buffer, strict) {
                 Ok(length) => {
                     self.bytes += length as u64;
                     return Ok(length);
@@ -428,7 +404,8 @@ impl<'t, 'a> Wire<'t, 'a> {
     ) -> Result<Reply, End> {
         let kind = if result.is_ok() { whole } else { incomplete };
         let reason = result.as_ref().err().map(Cut::reason);
-        let subject = Subject::Transfer { file, bytes: self.bytes, duration: self.began.elapsed(), reason };
+        let subject =
+            Subject::Transfer { file, bytes: self.bytes, duration: self.began.elapsed(), tls: self.tls, reason };
         self.talk.tell(kind, subject);
         self.reply(result)
     }
@@ -442,17 +419,12 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 }
 
-/// The file has lost its end meanwhile: what was sent is not whole.
-fn shorter() -> Cut {
-    Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
-}
-
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 /// Reading the file is ours, the rest is the network's.
-fn send_error(error: io::Error) -> Cut {
+pub(super) fn send_error(error: io::Error) -> Cut {
     match Errno::from_io_error(&error) {
         Some(Errno::IO | Errno::STALE) => Cut::Storage(Error::Io(error)),
         _ => Cut::Reset(error),

@@ -100,7 +100,11 @@ fn receive(
         Err(error) => return Ok(errors::refusal(&error)),
     };
     let mut wire = Wire::new(talk);
-    let received = wire.open(opening).and_then(|data| copy(&mut wire, &data, &mut *upload));
+    let received = wire.open(opening).and_then(|mut data| {
+        let received = copy(&mut wire, &mut data, &mut *upload);
+        data.cut(true); // of us, nothing more comes in any case
+        received
+    });
     // A client that was killed ends both connections: what it sent is not a whole file.
     let received = received.and_then(|()| wire.catch_up());
     let result = match received {
@@ -113,7 +117,7 @@ fn receive(
     wire.conclude(result, workspace.place(path), Kind::FileReceived, Kind::FileReceivedIncomplete)
 }
 
-fn copy(wire: &mut Wire<'_, '_>, data: &DataStream, upload: &mut dyn Upload) -> Result<(), Cut> {
+fn copy(wire: &mut Wire<'_, '_>, data: &mut DataStream, upload: &mut dyn Upload) -> Result<(), Cut> {
     let (mut buffer, mut converted) = (vec![0; BUFFER], Vec::new());
     let mut ascii = FromNetwork::default();
     let is_ascii = wire.kind() == TransferType::Ascii;

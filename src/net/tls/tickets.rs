@@ -1,0 +1,148 @@
+//! Which TLS sessions are resumed: on a control connection those of any client that was here before, on a data
+//! connection only those of its own control connection. So one that was resumed belongs to its session.
+
+use crate::net::lock;
+use rustls::server::{ProducesTickets, StoresServerSessions};
+use std::sync::{Arc, Mutex};
+
+/// What the tickets of one client have in common: those of a control connection, and of another one that resumed it.
+pub(super) type Family = [u8; 16];
+
+/// So many are kept for a control connection; a client that shows more is no client.
+const MOST: usize = 16;
+
+/// The tickets of a control connection, valid on its data connections for as long as it lasts.
+#[derive(Debug)]
+pub(super) struct Tickets {
+    server: Arc<dyn ProducesTickets>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    family: Family,
+    /// What the client knows a session by, and the session.
+    known: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Tickets {
+    /// For a new control connection; `server` encrypts the tickets of them all.
+    pub(super) fn new(server: Arc<dyn ProducesTickets>, family: Family) -> Tickets {
+        Tickets { server, state: Mutex::new(State { family, known: Vec::new() }) }
+    }
+
+    /// The client has proven that a ticket of this family is its own.
+    pub(super) fn join(&self, family: Family) {
+        lock(&self.state).family = family;
+    }
+
+    fn remember(&self, name: Vec<u8>, session: Vec<u8>) {
+        let known = &mut lock(&self.state).known;
+        if known.len() < MOST {
+            known.push((name, session));
+        }
+    }
+
+    /// The family of a ticket, and its session.
+    fn open(&self, ticket: &[u8]) -> Option<(Family, Vec<u8>)> {
+        let plain = self.server.decrypt(ticket)?;
+        let (family, session) = plain.split_first_chunk()?;
+        Some((*family, session.to_vec()))
+    }
+
+    /// The session of that name, if it is one of this client.
+    fn find(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let state = lock(&self.state);
+        if let Some((_, session)) = state.known.iter().find(|(known, _)| known == name) {
+            return Some(session.clone());
+        }
+        self.open(name).filter(|(family, _)| *family == state.family).map(|(_, session)| session)
+    }
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.server.lifetime()
+    }
+
+    fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
+        let family = lock(&self.state).family;
+        let ticket = self.server.encrypt(&[&family, session].concat())?;
+        self.remember(ticket.clone(), session.to_vec());
+        Some(ticket)
+    }
+
+    /// A client that shows somebody else's ticket can't resume that session, and must not: it is not known here
+    /// for more than that the other one could use it.
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let (_, session) = self.open(ticket)?;
+        self.remember(ticket.to_vec(), session.clone());
+        Some(session)
+    }
+}
+
+/// TLS 1.2 without tickets: a session is known by an id, to this control connection alone.
+impl StoresServerSessions for Tickets {
+    fn put(&self, id: Vec<u8>, session: Vec<u8>) -> bool {
+        self.remember(id, session);
+        true
+    }
+
+    fn get(&self, _id: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn take(&self, _id: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
+
+/// The same for its data connections: they resume, as often as they like, and issue nothing. A ticket that a client
+/// leaves unread would turn its close into a reset, and lose what is on the way.
+#[derive(Debug)]
+pub(super) struct Resumable(pub(super) Arc<Tickets>);
+
+impl ProducesTickets for Resumable {
+    /// So TLS 1.3 asks below, and TLS 1.2 asks here but issues none.
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _session: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        self.0.find(ticket)
+    }
+}
+
+impl StoresServerSessions for Resumable {
+    fn put(&self, _id: Vec<u8>, _session: Vec<u8>) -> bool {
+        false
+    }
+
+    fn get(&self, id: &[u8]) -> Option<Vec<u8>> {
+        self.0.find(id)
+    }
+
+    fn take(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        self.0.find(ticket)
+    }
+
+    fn can_cache(&self) -> bool {
+        false
+    }
+}

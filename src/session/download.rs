@@ -1,0 +1,108 @@
+//! RETR: by sendfile(2) where the bytes go as they are, through a buffer where they are encrypted or converted.
+
+use super::transfer::{Cut, Room, Wire, beyond_the_end, opening, send_error};
+use super::workspace::Workspace;
+use super::{End, Talk, errors};
+use crate::events::Kind;
+use crate::net::data::DataStream;
+use crate::protocol::ascii::ToNetwork;
+use crate::protocol::command::TransferType;
+use crate::protocol::path::RawPath;
+use crate::protocol::reply::Reply;
+use crate::storage::{Error, Source};
+use rustix::io::Errno;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+
+/// How much one sendfile(2) is asked to send; behind each the control connection is looked at.
+const PIECE: usize = 4 << 20;
+/// A buffer for what sendfile(2) can't do.
+const BUFFER: usize = 256 << 10;
+
+/// RETR.
+pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+    let path = workspace.at(path);
+    let offset = std::mem::take(&mut talk.modes.restart);
+    let mut source = match workspace.home.read(&path) {
+        Ok(source) => source,
+        Err(error) => return Ok(errors::refusal(&error)),
+    };
+    if offset > source.size() {
+        return Ok(beyond_the_end(offset, source.size()));
+    }
+    if let Some(reply) = talk.no_door() {
+        return Ok(reply);
+    }
+    let mut wire = Wire::new(talk);
+    let result = wire.send(&opening(), |wire, data| send_source(wire, data, &mut *source, offset));
+    wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
+}
+
+/// Sends a file from an offset to the end that it has now: what it grows by meanwhile is not part of it.
+fn send_source(
+    wire: &mut Wire<'_, '_>,
+    data: &mut DataStream,
+    source: &mut dyn Source,
+    offset: u64,
+) -> Result<(), Cut> {
+    let mut part = offset..source.size();
+    if wire.talk.settings().sendfile
+        && wire.kind() == TransferType::Binary
+        && let Some(file) = source.file()
+        && send_file(wire, data, file, part.clone())?
+    {
+        return Ok(());
+    }
+    let (mut piece, mut converted) = (vec![0; BUFFER], Vec::new());
+    let mut ascii = ToNetwork::default();
+    while !part.is_empty() {
+        let wanted = piece.len().min(usize::try_from(part.end - part.start).unwrap_or(usize::MAX));
+        let room = piece.get_mut(..wanted).unwrap_or_default();
+        let length = source.read_at(room, part.start).map_err(Error::from)?;
+        let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(shorter()) };
+        part.start += length as u64;
+        match wire.kind() {
+            TransferType::Binary => wire.send_all(data, bytes)?,
+            TransferType::Ascii => {
+                converted.clear();
+                ascii.convert(bytes, &mut converted);
+                wire.send_all(data, &converted)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends by sendfile(2); false if the kernel can't do it with this file.
+fn send_file(
+    wire: &mut Wire<'_, '_>,
+    data: &DataStream,
+    file: BorrowedFd<'_>,
+    mut part: Range<u64>,
+) -> Result<bool, Cut> {
+    let Some(socket) = data.clear() else { return Ok(false) };
+    let mut room = Room::default();
+    while !part.is_empty() {
+        let wanted = PIECE.min(usize::try_from(part.end - part.start).unwrap_or(PIECE));
+        match rustix::fs::sendfile(socket, file, Some(&mut part.start), wanted) {
+            Ok(0) => return Err(shorter()),
+            Ok(sent) => {
+                wire.bytes += sent as u64;
+                room = Room::default();
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(Errno::INVAL | Errno::NOSYS) if wire.bytes == 0 => return Ok(false),
+            Err(errno) => return Err(send_error(errno.into())),
+        }
+        if !part.is_empty() {
+            wire.await_room(data, &mut room)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The file has lost its end meanwhile: what was sent is not whole.
+fn shorter() -> Cut {
+    Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
+}
