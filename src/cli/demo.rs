@@ -1,13 +1,14 @@
-//! `django-ftpd demo`: a server to try, with a database, a user and a home that vanish when it stops.
+//! `django-ftpd demo`: a server to try, with a database, a user, a home and a certificate that vanish when it stops.
 
 use super::{Failure, logging, serve};
 use crate::accounts::schema::{self, NewUser};
 use crate::config::{Config, HostPort};
 use crate::process::signals::HangUp;
-use std::fs::DirBuilder;
-use std::io;
+use base64ct::{Base64, Encoding};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A hash that takes no time: everybody knows this password.
@@ -24,6 +25,11 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     }
     let place = Place::new().map_err(|error| Failure::Runtime(format!("no place for the demo: {error}")))?;
     config.database = Some(place.database());
+    if config.certfile.is_none() {
+        config.certfile = Some(place.certificate());
+        config.tls = config.tls.or(Some(false));
+    }
+    let certificate = config.certfile.clone().unwrap_or_default();
     let server = serve::prepare(config)?;
     let address = server.address();
     let host = match address.ip() {
@@ -35,7 +41,10 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     super::say(&format!(
         "An FTP server to try is at {address}: user demo, password demo. Paste this:\n\n  \
          curl ftp://demo:demo@{url}/hello.txt\n\n\
+         The same in TLS:\n\n  \
+         curl --ssl-reqd --cacert {} ftp://demo:demo@{url}/hello.txt\n\n\
          Its files are in {}, and are removed when it stops (Ctrl-C).\n",
+        certificate.display(),
         place.home().display()
     ));
     if !address.ip().is_loopback() {
@@ -61,6 +70,8 @@ impl Place {
         let home = path_text(&place.home())?;
         let user = NewUser { username: "demo", password: b"demo", iterations: ITERATIONS, home: &home };
         schema::create(&place.database(), &user)?;
+        let mut certificate = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place.certificate())?;
+        certificate.write_all(self_signed()?.as_bytes())?;
         Ok(place)
     }
 
@@ -68,9 +79,26 @@ impl Place {
         self.0.join("home")
     }
 
+    fn certificate(&self) -> PathBuf {
+        self.0.join("certificate.pem")
+    }
+
     fn database(&self) -> PathBuf {
         self.0.join("db.sqlite3")
     }
+}
+
+/// A certificate for this host's own names, and its key; only who is given it trusts it.
+fn self_signed() -> io::Result<String> {
+    let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+    let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+    Ok(pem("CERTIFICATE", made.cert.der()) + &pem("PRIVATE KEY", &made.signing_key.serialize_der()))
+}
+
+fn pem(what: &str, der: &[u8]) -> String {
+    // 48 bytes make a line of 64 characters.
+    let lines: String = der.chunks(48).map(|line| Base64::encode_string(line) + "\n").collect();
+    format!("-----BEGIN {what}-----\n{lines}-----END {what}-----\n")
 }
 
 fn path_text(path: &Path) -> io::Result<String> {

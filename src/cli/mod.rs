@@ -15,8 +15,8 @@ An FTP server that logs people in with the accounts of a Django site.
 Usage: django-ftpd COMMAND [OPTIONS]
 
   serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
-  demo [OPTIONS] [HOST:PORT]    try it, with a database, a user and a home of
-                                its own (default 127.0.0.1:2121)
+  demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
+                                certificate of its own (default 127.0.0.1:2121)
 
 `django-ftpd COMMAND --help` lists the options of a command.
 ";

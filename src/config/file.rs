@@ -90,6 +90,9 @@ fn section<T>(
                     Some(is_required(text).map_err(|why| Problem::new(format!("{origin}: {why}")))?)
                 }
                 ("tls", _) => return Err(Problem::new(format!("{origin}: is not required or optional"))),
+                (name, _) if OPTIONS.iter().any(|option| option.name == name) => {
+                    return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
+                }
                 _ => return Err(no_such_option(&origin, Some("tls".to_string()))),
             };
         }
@@ -213,6 +216,10 @@ mod tests {
         refused("\n[group.a]\ntls = 'on'", "x.conf:3: group.\"a\".tls: \"on\" is not required or optional");
         refused("[group.a]\ntls = true", "x.conf:2: group.\"a\".tls: is not required or optional");
         refused("[group.a]\ntlss = 'required'", "x.conf:2: group.\"a\".tlss: no such option; did you mean tls?");
+        refused(
+            "[group.a]\ntls = 'required'\njournal = 'x'",
+            "x.conf:3: group.\"a\".journal: options for everybody stand above all sections",
+        );
         refused("[group.a]", "x.conf:1: group.\"a\": says nothing; there is tls");
         refused("group.a = 1", "x.conf:1: group.\"a\": is no section, such as [group.\"a\"]");
         refused("group = 1", "x.conf:1: group: no such option");

@@ -36,6 +36,20 @@ beats the environment, and the environment beats the file.
     text
 }
 
+/// What stands in files alone.
+const SECTIONS: &str = "
+# --- Exceptions, below everything else ---
+
+# Clients of this network may stay in the clear; the smallest network that matches
+# counts. Example:
+#[network.\"192.168.7.0/24\"]
+#tls = \"optional\"
+
+# Accounts of this FTP group must use TLS, wherever they are. Example:
+#[group.\"staff\"]
+#tls = \"required\"
+";
+
 /// The README's table of options.
 pub fn markdown_table() -> String {
     let mut text = String::from("| option | default | what it does |\n|---|---|---|\n");
@@ -66,7 +80,7 @@ pub fn example_file() -> String {
             text += &format!("{note}#{} = {}\n", option.name, toml(value));
         }
     }
-    text
+    text + SECTIONS
 }
 
 fn groups() -> impl Iterator<Item = &'static [Opt]> {
@@ -166,12 +180,14 @@ mod tests {
         let example = example_file();
         let lines: Vec<_> = example.lines().filter(is_option).map(|line| &line[1..]).collect();
         let in_file: Vec<_> = OPTIONS.iter().filter(|o| o.is_for_file()).collect();
-        let names: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        let options = lines.iter().take_while(|line| !line.starts_with('['));
+        let names: Vec<_> = options.map(|line| line.split(' ').next().unwrap()).collect();
         assert_eq!(names, in_file.iter().map(|o| o.name).collect::<Vec<_>>());
 
         let with_default = lines.iter().zip(in_file).filter(|(_, o)| matches!(o.default, Is(_)));
         let defaults: Vec<_> = with_default.map(|(line, _)| *line).collect();
         assert_eq!(load_file("defaults", &defaults.join("\n")), Config::default());
-        assert_ne!(load_file("examples", &lines.join("\n")), Config::default());
+        let examples = load_file("examples", &lines.join("\n"));
+        assert_eq!((examples.sections.groups.len(), examples.sections.networks.len()), (1, 1));
     }
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// For clients that use each ticket once: so many data connections can resume before one can't.
-const TICKETS: usize = 4;
+const TICKETS: usize = 8;
 /// Between two attempts to read files that were found broken.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two complaints that the certificate has expired.
