@@ -301,3 +301,17 @@ fn the_demo_refuses_another_database() {
     assert_eq!(status, 2);
     assert_complaint(&said, &["serve"]);
 }
+
+#[test]
+fn check_tells_every_fault_and_that_all_is_well() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/site.sqlite3");
+    let (status, out, err) = run(&["check", "--database", fixture]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 3, "{out}");
+
+    let (status, out, err) = run(&["check", "--certfile", "/nowhere/c.pem"]);
+    assert_eq!(status, 1);
+    assert_complaint(&err, &["there are 2 faults"]);
+    assert!(out.contains("FAULT accounts       no accounts; name the site's SQLite database"), "{out}");
+    assert!(out.contains("FAULT certificate    certfile: /nowhere/c.pem: no such file"), "{out}");
+}

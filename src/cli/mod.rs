@@ -1,7 +1,9 @@
 //! The command line: finds the command, runs it, and tells people in one line what went wrong.
 
+mod check;
 mod demo;
 mod logging;
+mod parts;
 mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
@@ -15,6 +17,8 @@ An FTP server that logs people in with the accounts of a Django site.
 Usage: django-ftpd COMMAND [OPTIONS]
 
   serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
+  check [OPTIONS] [HOST:PORT]   examine the configuration, the site's database and
+                                the certificate; exit status 1 on a fault
   demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
                                 certificate of its own (default 127.0.0.1:2121)
 
@@ -41,6 +45,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let command = args.nth(1);
     let result = match command.as_ref().and_then(|command| command.to_str()) {
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
+        Some("check") => with_config(args, "check", Config::default(), check::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
         Some("--help" | "-h" | "help") => {
             say(USAGE);
@@ -52,7 +57,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
-            Err(Problem::new(format!("{given}; there are serve and demo, see django-ftpd --help")).into())
+            Err(Problem::new(format!("{given}; there are serve, check and demo, see django-ftpd --help")).into())
         }
     };
     match result {

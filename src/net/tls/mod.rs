@@ -15,6 +15,7 @@ use rustls::crypto::ring;
 use rustls::server::{ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::{CipherSuite, InvalidMessage, ProtocolVersion, ServerConfig};
+use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -115,11 +116,18 @@ impl Tls {
     }
 }
 
+/// The file, and until when it is good.
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, valid until {}", self.files.certfile.display(), lock(&self.current).offer.not_after)
+    }
+}
+
 impl Files {
     fn load(&self) -> Result<Offer, String> {
         let provider = Arc::new(ring::default_provider());
         let identity = certificate::load(&self.certfile, self.keyfile.as_deref(), &provider)?;
-        let failed = |error: &dyn std::fmt::Display| format!("certfile: {}: {error}", self.certfile.display());
+        let failed = |error: &dyn fmt::Display| format!("certfile: {}: {error}", self.certfile.display());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(&error))?;

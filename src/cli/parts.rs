@@ -1,0 +1,126 @@
+//! From the configuration to the parts of a server, each with the one line that says why it can't be made.
+
+use crate::accounts::{DjangoDatabase, HomeTemplate};
+use crate::config::Config;
+use crate::net::masquerade::Masquerade;
+use crate::net::passive::PassivePorts;
+use crate::net::tls::{Files, Tls};
+use crate::server::Caps;
+use crate::session::{Needs, Settings, TlsRules};
+use std::num::NonZeroUsize;
+
+/// Who may log in.
+pub(super) fn accounts(config: &Config) -> Result<DjangoDatabase, String> {
+    let database = config.database.as_ref().ok_or(
+        "no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, or database in the file)",
+    )?;
+    let accounts = DjangoDatabase::open(database)?;
+    match &config.home {
+        None => Ok(accounts),
+        Some(template) => {
+            let template = HomeTemplate::parse(template).map_err(|why| format!("home: {why}"))?;
+            Ok(accounts.default_home(template))
+        }
+    }
+}
+
+/// The certificate. Without one, nothing that needs it may be asked for.
+pub(super) fn tls(config: &Config) -> Result<Option<Tls>, String> {
+    let wrong = |text: &str| Err(text.to_string());
+    let with_client_ca = [
+        (config.client_cert_required, "client_cert_required: there is no client_ca to tell good certificates from bad"),
+        (config.client_cert_login, "client_cert_login: there is no client_ca to tell good certificates from bad"),
+    ];
+    if let Some((_, text)) = with_client_ca.iter().find(|(given, _)| *given && config.client_ca.is_none()) {
+        return wrong(text);
+    }
+    let Some(certfile) = config.certfile.clone() else {
+        let with_certificate = [
+            (config.keyfile.is_some(), "keyfile"),
+            (config.implicit_tls.is_some(), "implicit_tls"),
+            (config.client_ca.is_some(), "client_ca"),
+            (config.tls.is_some(), "tls"),
+            (config.tls_control_required.is_some(), "tls_control_required"),
+            (config.tls_data_required.is_some(), "tls_data_required"),
+            (!config.sections.groups.is_empty(), "tls in a [group] section"),
+            (!config.sections.networks.is_empty(), "tls in a [network] section"),
+        ];
+        return match with_certificate.iter().find(|(given, _)| *given) {
+            Some((_, option)) => {
+                wrong(&format!("{option}: there is no certificate to go with it; name one with certfile"))
+            }
+            None => Ok(None),
+        };
+    };
+    let files = Files {
+        certfile,
+        keyfile: config.keyfile.clone(),
+        client_ca: config.client_ca.clone(),
+        client_cert_required: config.client_cert_required,
+    };
+    Tls::open(files).map(Some)
+}
+
+fn tls_rules(config: &Config) -> TlsRules {
+    let required = config.certfile.is_some() && config.tls.unwrap_or(true);
+    TlsRules {
+        general: Needs {
+            control: config.tls_control_required.unwrap_or(required),
+            data: config.tls_data_required.unwrap_or(required),
+        },
+        groups: config.sections.groups.clone(),
+        networks: config.sections.networks.clone(),
+    }
+}
+
+pub(super) fn caps(config: &Config) -> Caps {
+    Caps {
+        total: config.max_cons.map(NonZeroUsize::get),
+        per_address: config.max_cons_per_ip.map(NonZeroUsize::get),
+        pending: config.max_pending.map(NonZeroUsize::get),
+    }
+}
+
+pub(super) fn settings(config: Config) -> Settings {
+    Settings {
+        tls_rules: tls_rules(&config),
+        tls_session_reuse: config.tls_session_reuse,
+        tls_strict_eof: config.tls_strict_eof,
+        tls_timeout: config.tls_timeout,
+        client_cert_login: config.client_cert_login,
+        banner: config.banner,
+        timeout: config.timeout,
+        login_timeout: config.login_timeout,
+        data_timeout: config.data_timeout,
+        pasv_timeout: config.pasv_timeout,
+        port_timeout: config.port_timeout,
+        auth_failed_timeout: config.auth_failed_timeout,
+        max_login_attempts: config.max_login_attempts.get(),
+        passive_ports: match config.passive_ports {
+            Some(ports) => PassivePorts::of(ports.as_slice().to_vec()),
+            None => PassivePorts::any(),
+        },
+        masquerade: config.masquerade_address.as_deref().map(Masquerade::new),
+        masquerade_local: config.masquerade_local,
+        permit_foreign_addresses: config.permit_foreign_addresses,
+        permit_privileged_ports: config.permit_privileged_ports,
+        connect_from_data_port: config.connect_from_data_port,
+        sendfile: config.sendfile,
+        local_times: config.local_times,
+        umask: config.umask,
+        atomic_uploads: config.atomic_uploads,
+        create_parents: config.create_parents,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_and_the_command_line_have_the_same_defaults() {
+        let ours = settings(Config::default());
+        assert_eq!(format!("{ours:?}"), format!("{:?}", Settings::default()));
+        assert_eq!(format!("{:?}", caps(&Config::default())), format!("{:?}", Caps::default()));
+    }
+}
