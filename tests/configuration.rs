@@ -245,6 +245,11 @@ impl Demo {
     fn word(&self, start: &str) -> &str {
         self.said.split_whitespace().find(|word| word.starts_with(start)).unwrap_or_else(|| panic!("{}", self.said))
     }
+
+    fn behind(&self, words: &str) -> &str {
+        let rest = self.said.split_once(words).unwrap_or_else(|| panic!("{}", self.said)).1;
+        rest.split_whitespace().next().unwrap()
+    }
 }
 
 impl Drop for Demo {
@@ -269,8 +274,7 @@ fn the_demo_can_be_tried_at_once_and_leaves_nothing() {
     assert!(client.download(&format!("RETR {path}")).starts_with(b"Hello"));
     client.upload("STOR pictures/mine.jpg", b"picture");
     client.script(&[("MKD a", 257), ("RMD a", 250)]);
-    let home =
-        Path::new(demo.word(temporary.to_str().unwrap().trim_end_matches('/')).trim_end_matches(',')).to_path_buf();
+    let home = Path::new(demo.behind("Its files are in").trim_end_matches(',')).to_path_buf();
     assert_eq!(std::fs::read(home.join("pictures/mine.jpg")).unwrap(), b"picture");
     let place = std::fs::read_dir(&temporary).unwrap().next().unwrap().unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&place.metadata().unwrap().permissions());

@@ -265,7 +265,7 @@ fn live_and_die(server: &TestServer, stage: Stage, ending: Ending, file: &str) {
             client.expect(426);
             client.send("QUIT").expect(221);
         }
-        Reset => Data { stream: client.stream().try_clone().unwrap() }.reset(),
+        Reset => Data::over(client.stream().try_clone().unwrap()).reset(),
         Vanish => client.vanish(),
         _ => {
             end_in_order(data.take(), stage);
@@ -370,7 +370,7 @@ fn an_upload_whose_client_is_gone_leaves_nothing_and_is_incomplete() {
             data.reset();
         },
         |client, data| {
-            Data { stream: client.stream().try_clone().unwrap() }.reset();
+            Data::over(client.stream().try_clone().unwrap()).reset();
             drop(client);
             data.reset();
         },

@@ -7,6 +7,9 @@
 //! | `listings.rs` | LIST, NLST, MLSD, MLST, STAT of a path |
 //! | `transfers.rs` | RETR, STOR, APPE, STOU, REST, TYPE A |
 //! | `data_connections.rs` | active, passive, ABOR, what is heard during transfers |
+//! | `tls.rs` | TLS on the control connection: its commands, who has to use it, what events say |
+//! | `tls_certificates.rs` | certificates: broken ones, new ones while it runs, those of clients |
+//! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
@@ -16,6 +19,8 @@
 //! | `security_network.rs` | bounced and stolen data connections, exhausted ports, lines that are none |
 //! | `security_files.rs` | out of the home, through names, by size, by depth |
 //! | `security_logins.rs` | guessing names and passwords, freezing others, writing into the log |
+//! | `security_tls.rs` | what is said before, instead of and in the middle of a handshake |
+//! | `security_tls_data.rs` | the same on data connections, and strangers who come to them |
 //! | `limits.rs` | how many for how long, and that nothing is left of those who were |
 //! | `faults.rs` | kill -9, a panic, a full disk, a torn or moved journal |
 
@@ -34,6 +39,11 @@ mod permissions;
 mod security_files;
 mod security_logins;
 mod security_network;
+mod security_tls;
+mod security_tls_data;
 mod smoke;
 mod stopping;
+mod tls;
+mod tls_certificates;
+mod tls_data;
 mod transfers;

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long a client may refuse to read a reply.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The same for the last thing that is said in TLS.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// One client's control connection.
 #[derive(Debug)]
 pub struct Control {
@@ -194,7 +197,8 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         if let Channel::Secured(secured) = &mut self.channel {
-            let _ = secured.close(&self.stream); // it may have gone
+            // It may have gone, or not be reading any more.
+            let _ = self.stream.set_write_timeout(Some(GOODBYE)).and_then(|()| secured.close(&self.stream));
         }
     }
 }

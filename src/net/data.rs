@@ -84,7 +84,7 @@ impl DataStream {
 
     /// Says that nothing more comes, behind what is still to be sent.
     pub fn announce_end(&mut self) -> io::Result<()> {
-        self.tls.as_mut().map_or(Ok(()), |tls| tls.close())
+        self.tls.as_mut().map_or(Ok(()), |tls| tls.close(&self.stream))
     }
 
     /// Ends it in order: what was written arrives, then the end.

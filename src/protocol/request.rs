@@ -16,8 +16,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a line up to what can be said without knowing who asks.
-    pub fn parse(line: &[u8]) -> Result<Request, Reply> {
+    /// Reads a line up to what can be said without knowing who asks. Without TLS there are no verbs of it.
+    pub fn parse(line: &[u8], with_tls: bool) -> Result<Request, Reply> {
         let (mut name, mut argument) = split_blank(line);
         let site;
         if name.eq_ignore_ascii_case(b"SITE") && !argument.is_empty() {
@@ -25,7 +25,7 @@ impl Request {
             site = [b"SITE ", word].concat();
             (name, argument) = (&site, rest);
         }
-        let entry = verb::find(name).or_else(|| urgent(name)).ok_or_else(|| unknown(name))?;
+        let entry = verb::find(name, with_tls).or_else(|| urgent(name)).ok_or_else(|| unknown(name))?;
         if argument.iter().any(|byte| matches!(byte, 0 | b'\r')) {
             return Err(Reply::new(501, "NUL and CR are not allowed in a command."));
         }
@@ -40,11 +40,6 @@ impl Request {
     /// Whether the line may be obeyed before login.
     pub fn needs_login(&self) -> bool {
         self.entry.login || (self.entry.verb == Verb::Stat && !self.argument.is_empty())
-    }
-
-    /// The reply as if there were no such verb.
-    pub fn unknown(&self) -> Reply {
-        unknown(self.entry.name.as_bytes())
     }
 
     /// The argument for a log line; a password is never shown.
@@ -128,7 +123,7 @@ impl Request {
 fn urgent(name: &[u8]) -> Option<&'static Entry> {
     let (junk, word) = name.split_at_checked(name.len().checked_sub(4)?)?;
     let known = [b"ABOR", b"STAT", b"QUIT"].iter().any(|verb| verb.eq_ignore_ascii_case(word));
-    (known && !junk.iter().any(u8::is_ascii_alphanumeric)).then(|| verb::find(word))?
+    (known && !junk.iter().any(u8::is_ascii_alphanumeric)).then(|| verb::find(word, false))?
 }
 
 fn unknown(name: &[u8]) -> Reply {
@@ -145,7 +140,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Command, u16> {
-        Request::parse(line.as_bytes()).and_then(Request::command).map_err(|reply| reply.code())
+        Request::parse(line.as_bytes(), true).and_then(Request::command).map_err(|reply| reply.code())
     }
 
     fn raw(path: &str) -> RawPath {
@@ -217,7 +212,7 @@ mod tests {
         for line in ["ALLO 5", "ALLO 5 R 3", "ALLO 18446744073709551615"] {
             assert_eq!(parse(line), Ok(Command::Session(SessionCommand::Allocate)), "{line}");
         }
-        let abort = Request::parse(b"\xF2ABOR").and_then(Request::command);
+        let abort = Request::parse(b"\xF2ABOR", true).and_then(Request::command);
         assert_eq!(abort, Ok(Command::Data(DataCommand::Abort)));
         assert_eq!(parse("XABOR"), Err(500));
     }

@@ -104,11 +104,11 @@ verbs! {
     Xrmd "XRMD" login Required "XRMD <SP> dir-name (obsolete; remove directory)."
 }
 
-/// The row of a verb, in any case.
-pub fn find(name: &[u8]) -> Option<&'static Entry> {
+/// The row of a verb, in any case. Without TLS there are no verbs of it.
+pub fn find(name: &[u8], with_tls: bool) -> Option<&'static Entry> {
     let upper = name.to_ascii_uppercase();
     let found = TABLE.binary_search_by(|entry| entry.name.as_bytes().cmp(&upper)).ok()?;
-    TABLE.get(found)
+    TABLE.get(found).filter(|entry| with_tls || !entry.verb.is_of_tls())
 }
 
 impl Verb {
@@ -138,10 +138,10 @@ mod tests {
     #[test]
     fn the_table_is_sorted_so_that_each_row_is_found() {
         for entry in TABLE {
-            let found = find(entry.name.to_lowercase().as_bytes()).map(|found| found.verb);
+            let found = find(entry.name.to_lowercase().as_bytes(), true).map(|found| found.verb);
             assert_eq!(found, Some(entry.verb), "{}", entry.name);
             assert!(entry.help.starts_with(entry.name), "{}", entry.name);
         }
-        assert!(find(b"XYZZY").is_none() && find(b"").is_none());
+        assert!(find(b"XYZZY", true).is_none() && find(b"", true).is_none());
     }
 }

@@ -18,7 +18,7 @@ impl Talk<'_> {
             SessionCommand::Features => self.features(),
             SessionCommand::Status => self.status(&login_state(phase), None),
             SessionCommand::Help(name) => help(name, self.services.tls.is_some()),
-            SessionCommand::SiteHelp(name) => site_help(name),
+            SessionCommand::SiteHelp(name) => site_help(name, self.services.tls.is_some()),
             SessionCommand::Utf8 => Reply::new(200, "Always in UTF8 mode."),
             SessionCommand::Facts(_) if !ready => super::log_in_first(),
             SessionCommand::Facts(set) => {
@@ -125,7 +125,7 @@ fn type_name(kind: TransferType) -> &'static str {
 
 fn help(name: Option<Vec<u8>>, with_tls: bool) -> Reply {
     if let Some(name) = name {
-        return syntax(&name, "Unrecognized command.");
+        return syntax(&name, with_tls, "Unrecognized command.");
     }
     let known = TABLE.iter().filter(|entry| with_tls || !entry.verb.is_of_tls());
     let names: Vec<&str> = known.map(|entry| entry.name).filter(|name| !name.starts_with("SITE ")).collect();
@@ -133,16 +133,16 @@ fn help(name: Option<Vec<u8>>, with_tls: bool) -> Reply {
     Reply::lines(214, "The following commands are recognized:", names.chunks(8).map(row), "Help command successful.")
 }
 
-fn site_help(name: Option<Vec<u8>>) -> Reply {
+fn site_help(name: Option<Vec<u8>>, with_tls: bool) -> Reply {
     if let Some(name) = name {
-        return syntax(&name, "Unrecognized SITE command.");
+        return syntax(&name, with_tls, "Unrecognized SITE command.");
     }
     let names = TABLE.iter().filter_map(|entry| entry.name.strip_prefix("SITE "));
     Reply::lines(214, "The following SITE commands are recognized:", names, "Help SITE command successful.")
 }
 
-fn syntax(name: &[u8], unknown: &str) -> Reply {
-    match verb::find(name) {
+fn syntax(name: &[u8], with_tls: bool, unknown: &str) -> Reply {
+    match verb::find(name, with_tls) {
         Some(entry) => Reply::new(214, format!("Syntax: {}", entry.help)),
         None => {
             log::debug!("HELP for {}", Shown(name));

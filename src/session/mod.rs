@@ -349,16 +349,13 @@ impl<'a> Session<'a> {
 
     fn obey(&mut self, line: &[u8]) -> Result<Reply, End> {
         self.refresh_account()?;
-        let request = match Request::parse(line) {
+        let request = match Request::parse(line, self.talk.services.tls.is_some()) {
             Ok(request) => request,
             // A browser that was tricked into attacking us.
             Err(_) if verb::is_http(line) => return Err(End::NotFtp),
             Err(reply) => return Ok(reply),
         };
         log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
-        if request.entry.verb.is_of_tls() && self.talk.services.tls.is_none() {
-            return Ok(request.unknown());
-        }
         if request.needs_login() && !self.is_logged_in() {
             return Ok(log_in_first());
         }

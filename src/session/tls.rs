@@ -3,6 +3,7 @@
 use super::{End, Session, Talk};
 use crate::net::network::Network;
 use crate::protocol::command::{ProtectionLevel, SecureCommand};
+use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -108,7 +109,9 @@ impl Session<'_> {
             return Err(self.talk.handle.ending().map_or(End::Handshake(error), End::from));
         }
         self.talk.tag.tls = self.talk.control.protection();
-        log::debug!("session {}: TLS {:?}", self.talk.tag.id, self.talk.tag.tls);
+        if let Some(Protection { version, cipher }) = &self.talk.tag.tls {
+            log::debug!("session {}: {version}, {cipher}", self.talk.tag.id);
+        }
         Ok(())
     }
 

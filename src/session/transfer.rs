@@ -125,8 +125,11 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// refusal is the only reply; a passive one after, for some clients connect only then.
     pub(super) fn open(&mut self, opening: &Reply) -> Result<DataStream, Cut> {
         let mut data = self.reach(opening)?;
-        if self.talk.protect.data {
-            self.secure(&mut data)?;
+        if self.talk.protect.data
+            && let Err(cut) = self.secure(&mut data)
+        {
+            data.cut(false);
+            return Err(cut);
         }
         Ok(data)
     }
@@ -272,7 +275,7 @@ impl<'t, 'a> Wire<'t, 'a> {
         while !self.talk.quitting
             && let Some(line) = self.talk.control.waiting().peek_line()
         {
-            let command = Request::parse(line).and_then(Request::command);
+            let command = Request::parse(line, true).and_then(Request::command);
             let reply = match command {
                 Ok(Command::Data(DataCommand::Abort)) => None,
                 Ok(Command::Session(SessionCommand::Noop)) => Some(info::noop()),

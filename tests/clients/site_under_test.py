@@ -7,13 +7,17 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cached_property
 
+import certificates
 import django_site
 from check import Failure
 
 PASSIVE_PORTS = 200
 START_SECONDS = 20
 STOP_SECONDS = 20
+# Stands in a server's options for an address with a port that is free.
+IMPLICIT = object()
 
 
 class Site:
@@ -24,6 +28,7 @@ class Site:
         self.directory = directory
         self.database = directory / "db.sqlite3"
         self.wal_database = directory / "wal.sqlite3"
+        self.servers = []
 
     def __enter__(self):
         django_site.set_up(self.database, wal=self.wal_database)
@@ -35,12 +40,35 @@ class Site:
         return self
 
     def __exit__(self, *exception):
-        if self.server.running():
-            self.server.kill()
+        for server in self.servers:
+            if server.running():
+                server.kill()
 
-    def serve(self, name, address="127.0.0.1", database=None):
+    def serve(self, name, address="127.0.0.1", database=None, options=()):
         """One more server of this site; `name` names its journal."""
-        return Server(self.binary, self.directory, name, address, database or self.database)
+        server = Server(self.binary, self.directory, name, address, database or self.database, options)
+        self.servers.append(server)
+        return server
+
+    def serve_tls(self, name, *options, certificate=None, address="127.0.0.1"):
+        """One more server, which demands TLS, and has a second port where TLS comes first."""
+        certificate = certificate or self.certificate
+        options = ["--certfile", certificate.file, "--keyfile", certificate.key, "--implicit-tls", IMPLICIT, *options]
+        return self.serve(name, address, options=options)
+
+    @cached_property
+    def certificate(self):
+        """The servers' certificate, its own authority."""
+        return certificates.self_signed(self.directory / "certificate")
+
+    @cached_property
+    def tls(self):
+        """The server that most checks of TLS share."""
+        return self.serve_tls("tls")
+
+    def last_output(self):
+        """What the servers wrote last that are still on."""
+        return "\n".join(f"{server.name}:\n{server.last_output()}" for server in self.servers if server.running())
 
     def home(self, username):
         return self.directory / "homes" / username
@@ -84,13 +112,15 @@ class Site:
 class Server:
     """A running `serve`; listens on a port that was free, and has greeted."""
 
-    def __init__(self, binary, directory, name, address, database):
+    def __init__(self, binary, directory, name, address, database, options):
+        self.name = name
         self.host = address.strip("[]")
-        self.port = free_port(self.host)
+        self.port, self.implicit_port = free_ports(self.host)
         self.journal = directory / f"{name}.jsonl"
         self.output = directory / f"{name}.output"
         first, last = free_range(self.host)
         command = [binary, "serve", "--database", database, "--passive-ports", f"{first}-{last}"]
+        command += [f"{address}:{self.implicit_port}" if option is IMPLICIT else option for option in options]
         command += ["--journal", self.journal, f"{address}:{self.port}"]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -145,9 +175,13 @@ def python_environment():
     return os.environ | {"PATH": f"{venv}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def free_port(host):
-    with listener(host, 0) as held:
-        return held.getsockname()[1]
+def free_ports(host):
+    """Two of them; sockets that may reuse addresses can be given the same one."""
+    ports = set()
+    while len(ports) < 2:
+        with listener(host, 0) as held:
+            ports.add(held.getsockname()[1])
+    return tuple(ports)
 
 
 def free_range(host):

@@ -5,7 +5,7 @@ import os
 from check import check, expect, same, same_trees
 
 
-def rclone(room, *arguments, server=None, **options):
+def rclone(room, *arguments, server=None, port=None, **options):
     server = server or room.server
     # rclone 1.60 puts the host and ":PORT" together as they are.
     host = f"[{server.host}]" if ":" in server.host else server.host
@@ -13,7 +13,7 @@ def rclone(room, *arguments, server=None, **options):
     return room.run(
         "rclone", "--config", "", "--retries", 1, "--low-level-retries", 1, "--timeout", "30s",
         *arguments, **options,
-        RCLONE_CONFIG_SITE_TYPE="ftp", RCLONE_CONFIG_SITE_HOST=host, RCLONE_CONFIG_SITE_PORT=str(server.port),
+        RCLONE_CONFIG_SITE_TYPE="ftp", RCLONE_CONFIG_SITE_HOST=host, RCLONE_CONFIG_SITE_PORT=str(port or server.port),
         RCLONE_CONFIG_SITE_USER="ann", RCLONE_CONFIG_SITE_PASS=secret,
     )  # fmt: skip
 

@@ -1,6 +1,8 @@
 //! A client that says exactly what a test wants said.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use super::tls::Tls;
+use rustls::ClientConnection;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -10,13 +12,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A control connection.
 pub struct Client {
     stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    tls: Option<Box<ClientConnection>>,
+    /// What came and was not asked for yet.
+    heard: Vec<u8>,
     server: SocketAddr,
+    /// What its data connections are in.
+    data_tls: Option<Tls>,
 }
 
 /// A data connection.
 pub struct Data {
     pub stream: TcpStream,
+    pub tls: Option<Box<ClientConnection>>,
 }
 
 impl Client {
@@ -33,7 +40,57 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let server = stream.peer_addr().unwrap();
-        Client { reader: BufReader::new(stream.try_clone().unwrap()), stream, server }
+        Client { stream, tls: None, heard: Vec::new(), server, data_tls: None }
+    }
+
+    /// AUTH TLS, and the handshake.
+    #[track_caller]
+    pub fn auth_tls(&mut self, tls: &Tls) -> &mut Client {
+        self.send("AUTH TLS").expect(234);
+        self.shake_hands(tls).unwrap();
+        self
+    }
+
+    /// The handshake alone.
+    pub fn shake_hands(&mut self, tls: &Tls) -> io::Result<()> {
+        assert!(self.heard.is_empty(), "said in the clear: {:?}", String::from_utf8_lossy(&self.heard));
+        let tls = self.tls.insert(tls.begin());
+        complete(tls, &self.stream)
+    }
+
+    /// PBSZ and PROT P; from here on, data connections are in this TLS.
+    #[track_caller]
+    pub fn protect(&mut self, tls: &Tls) -> &mut Client {
+        self.data_tls = Some(tls.clone());
+        self.script(&[("PBSZ 0", 200), ("PROT P", 200)])
+    }
+
+    /// From here on, data connections are in this TLS, or in the clear.
+    pub fn data_in(&mut self, tls: Option<&Tls>) -> &mut Client {
+        self.data_tls = tls.cloned();
+        self
+    }
+
+    /// Its TLS.
+    pub fn tls(&self) -> &ClientConnection {
+        self.tls.as_ref().unwrap()
+    }
+
+    /// Ends TLS, as the server has, and goes on in the clear.
+    #[track_caller]
+    pub fn leave_tls(&mut self) -> &mut Client {
+        self.expect_end();
+        self.close_tls();
+        self.tls = None;
+        self
+    }
+
+    /// Says close_notify.
+    #[track_caller]
+    pub fn close_tls(&mut self) {
+        let tls = self.tls.as_mut().unwrap();
+        tls.send_close_notify();
+        complete(tls, &self.stream).unwrap();
     }
 
     /// Sends a line.
@@ -43,7 +100,7 @@ impl Client {
 
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> &mut Client {
-        self.stream.write_all(bytes).unwrap();
+        send(&mut self.tls, &self.stream, bytes).unwrap();
         self
     }
 
@@ -94,19 +151,28 @@ impl Client {
 
     /// One line of a reply; none at the end of the connection.
     pub fn line(&mut self) -> Option<Vec<u8>> {
-        let mut line = Vec::new();
-        match self.reader.read_until(b'\n', &mut line) {
-            Ok(0) => return None,
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
-            Err(error) => panic!("no reply: {error}"),
+        let mut piece = [0; 4096];
+        let end = loop {
+            if let Some(end) = self.heard.iter().position(|&b| b == b'\n') {
+                break end + 1;
+            }
+            match receive(&mut self.tls, &self.stream, &mut piece) {
+                Ok(0) => break self.heard.len(),
+                Ok(length) => self.heard.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => break self.heard.len(),
+                Err(error) => panic!("no reply: {error}"),
+            }
+        };
+        let mut line: Vec<u8> = self.heard.drain(..end).collect();
+        if line.is_empty() {
+            return None;
         }
         assert!(line.ends_with(b"\r\n"), "half a line: {:?}", String::from_utf8_lossy(&line));
         line.truncate(line.len() - 2);
         Some(line)
     }
 
-    /// Expects that the server says nothing more and closes.
+    /// Expects that the server says nothing more and closes; in TLS, that it has announced it.
     #[track_caller]
     pub fn expect_end(&mut self) {
         let line = self.line();
@@ -138,7 +204,12 @@ impl Client {
     #[track_caller]
     pub fn passive(&mut self) -> Data {
         let address = self.epsv();
-        Data::over(TcpStream::connect(address).unwrap())
+        self.data(TcpStream::connect(address).unwrap())
+    }
+
+    /// A data connection of this client over a socket.
+    pub fn data(&self, stream: TcpStream) -> Data {
+        Data { tls: self.data_tls.as_ref().map(Tls::begin), ..Data::over(stream) }
     }
 
     /// PORT to a listener of ours.
@@ -193,7 +264,7 @@ impl Client {
 impl Data {
     pub fn over(stream: TcpStream) -> Data {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Data { stream }
+        Data { stream, tls: None }
     }
 
     /// Connects from another address of this host.
@@ -201,29 +272,87 @@ impl Data {
         Data::over(connect_from(source, server))
     }
 
-    /// Everything up to the end.
+    /// The TLS handshake, which else comes with the first byte.
+    pub fn shake_hands(&mut self) -> io::Result<()> {
+        complete(self.tls.as_mut().unwrap(), &self.stream)
+    }
+
+    /// Some bytes; none at the end.
+    pub fn receive(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        receive(&mut self.tls, &self.stream, piece)
+    }
+
+    /// Everything up to the end, which must have been announced if it is in TLS.
     #[track_caller]
     pub fn read(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.stream.read_to_end(&mut bytes).unwrap();
-        bytes
+        let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            match self.receive(&mut piece).unwrap() {
+                0 => return bytes,
+                length => bytes.extend_from_slice(&piece[..length]),
+            }
+        }
     }
 
     /// Sends bytes.
     #[track_caller]
     pub fn write(mut self, bytes: &[u8]) -> Data {
-        self.stream.write_all(bytes).unwrap();
+        send(&mut self.tls, &self.stream, bytes).unwrap();
         self
     }
 
-    /// Ends it in order.
-    pub fn close(self) {
+    /// Ends it in order; in TLS, the server has to do so, too.
+    #[track_caller]
+    pub fn close(mut self) {
+        self.announce_end();
         self.stream.shutdown(Shutdown::Write).unwrap();
+        if self.tls.is_some() {
+            assert_eq!(self.read(), b"");
+        }
+    }
+
+    /// In TLS, says that nothing more comes.
+    #[track_caller]
+    pub fn announce_end(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            complete(tls, &self.stream).unwrap();
+            tls.send_close_notify();
+            complete(tls, &self.stream).unwrap();
+        }
     }
 
     /// Ends it by a reset.
     pub fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// Shakes hands, and sends what is to be sent.
+fn complete(tls: &mut ClientConnection, mut stream: &TcpStream) -> io::Result<()> {
+    while tls.is_handshaking() || tls.wants_write() {
+        tls.complete_io(&mut stream)?;
+    }
+    Ok(())
+}
+
+fn receive(tls: &mut Option<Box<ClientConnection>>, mut stream: &TcpStream, piece: &mut [u8]) -> io::Result<usize> {
+    match tls {
+        Some(tls) => rustls::Stream::new(&mut **tls, &mut stream).read(piece),
+        None => stream.read(piece),
+    }
+}
+
+fn send(tls: &mut Option<Box<ClientConnection>>, mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    match tls {
+        Some(tls) => {
+            complete(tls, stream)?;
+            for piece in bytes.chunks(1 << 16) {
+                tls.writer().write_all(piece)?;
+                complete(tls, stream)?;
+            }
+            Ok(())
+        }
+        None => stream.write_all(bytes),
     }
 }
 

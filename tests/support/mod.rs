@@ -3,9 +3,11 @@
 
 mod client;
 mod server;
+mod tls;
 
 pub use client::{Client, Data};
-pub use server::{Signal, TestServer, signal_process};
+pub use server::{Builder, Signal, TestServer, signal_process};
+pub use tls::{Identity, Tls, pem, replace};
 
 use std::time::{Duration, Instant};
 

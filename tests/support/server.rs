@@ -1,6 +1,6 @@
 //! A server process with a scratch directory: the site's database, the homes, the journal.
 
-use super::{Client, eventually};
+use super::{Client, Identity, Tls, eventually};
 use rusqlite::Connection;
 use rustix::process::Pid;
 pub use rustix::process::Signal;
@@ -75,6 +75,15 @@ impl TestServer {
         builder.args(args)
     }
 
+    /// A server with a certificate, in the files `cert.pem` and `key.pem` beside the homes.
+    pub fn with_tls(args: &[&str]) -> Builder {
+        let builder = TestServer::with(&[]);
+        let (certfile, keyfile) = (builder.outside("cert.pem"), builder.outside("key.pem"));
+        Identity::server().save(&certfile, &keyfile);
+        let files = ["--certfile", certfile.to_str().unwrap(), "--keyfile", keyfile.to_str().unwrap()];
+        builder.args(&files).args(args)
+    }
+
     /// A connected client that has heard the greeting.
     pub fn client(&self) -> Client {
         let mut client = Client::connect(self.address);
@@ -88,6 +97,29 @@ impl TestServer {
         client.send(&format!("USER {name}")).expect(331);
         client.send(&format!("PASS {name}-secret")).expect(230);
         client.send("TYPE I").expect(200);
+        client
+    }
+
+    /// The same in TLS, with PROT P.
+    pub fn login_in_tls(&self, name: &str, tls: &Tls) -> Client {
+        let mut client = self.client();
+        client.auth_tls(tls).script(&[(&format!("USER {name}"), 331), (&format!("PASS {name}-secret"), 230)]);
+        client.protect(tls).send("TYPE I").expect(200);
+        client
+    }
+
+    /// Where TLS comes before the greeting.
+    pub fn implicit_address(&self) -> SocketAddr {
+        let log = self.log();
+        let line = log.lines().find_map(|line| line.split_once("implicit TLS is on ")).unwrap();
+        line.1.parse().unwrap()
+    }
+
+    /// A client there, which has heard the greeting.
+    pub fn implicit_client(&self, tls: &Tls) -> Client {
+        let mut client = Client::connect(self.implicit_address());
+        client.shake_hands(tls).unwrap();
+        client.data_in(Some(tls)).expect(220);
         client
     }
 

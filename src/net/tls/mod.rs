@@ -176,13 +176,14 @@ fn protection(connection: &rustls::CommonState) -> Option<Protection> {
 /// What went wrong, in words for an administrator.
 fn explain(error: &rustls::Error) -> io::Error {
     use rustls::PeerIncompatible::{
-        ServerDoesNotSupportTls12Or13, ServerTlsVersionIsDisabledByOurConfig, SupportedVersionsExtensionRequired,
-        Tls12NotOffered, Tls12NotOfferedOrEnabled,
+        ServerDoesNotSupportTls12Or13, ServerTlsVersionIsDisabledByOurConfig, SignatureAlgorithmsExtensionRequired,
+        SupportedVersionsExtensionRequired, Tls12NotOffered, Tls12NotOfferedOrEnabled,
     };
     let text = match error {
         rustls::Error::PeerIncompatible(
             ServerDoesNotSupportTls12Or13
             | ServerTlsVersionIsDisabledByOurConfig
+            | SignatureAlgorithmsExtensionRequired
             | SupportedVersionsExtensionRequired
             | Tls12NotOffered
             | Tls12NotOfferedOrEnabled,

@@ -16,6 +16,8 @@ use std::sync::Arc;
 const RECORD: usize = (16 << 10) + 2048 + 5;
 /// What is read at once when much comes.
 const INCOMING: usize = 256 << 10;
+/// A transfer is not kept from the control connection for longer than so many reads.
+const READS: usize = 16;
 /// What a record can carry, and what encryption adds to it at most.
 const FRAGMENT: usize = 16 << 10;
 const OVERHEAD: usize = 64;
@@ -27,8 +29,12 @@ pub struct Records {
     incoming: Buffer,
     /// What is encrypted and not sent yet.
     outgoing: Buffer,
+    /// A record is decrypted for which there was no room.
+    is_waiting: bool,
     /// The client has said close_notify.
     closed: bool,
+    /// It has come to an error, and the client has been told.
+    failed: bool,
 }
 
 /// What the connection has come to with the bytes that are there.
@@ -54,13 +60,20 @@ impl std::fmt::Debug for Records {
 impl Records {
     pub(super) fn new(config: ServerConfig) -> io::Result<Records> {
         let connection = UnbufferedServerConnection::new(Arc::new(config)).map_err(|error| explain(&error))?;
-        Ok(Records { connection, incoming: Buffer::default(), outgoing: Buffer::default(), closed: false })
+        Ok(Records {
+            connection,
+            incoming: Buffer::default(),
+            outgoing: Buffer::default(),
+            is_waiting: false,
+            closed: false,
+            failed: false,
+        })
     }
 
     /// Goes on with the handshake as far as it can; what to wait for then, or None when it is done.
     pub(in crate::net) fn handshake(&mut self, stream: &TcpStream) -> io::Result<Option<For>> {
         loop {
-            match self.step_or_alert(stream, Some(&mut []))? {
+            match self.step(stream, Some(&mut []))? {
                 Step::Again => {}
                 Step::Handshaking if !self.flush(stream)? => return Ok(Some(For::Writing)),
                 Step::Handshaking => match self.fill(stream) {
@@ -78,25 +91,27 @@ impl Records {
 
     /// Whether bytes of the client may be here already, which no waiting for the socket would show.
     pub(in crate::net) fn has_pending(&self) -> bool {
-        !self.incoming.is_empty() || self.closed
+        self.is_waiting || self.closed || !self.incoming.is_empty()
     }
 
     /// Reads as much as is there and fits; 0 at the end. The buffer must have room for a whole record.
     pub(in crate::net) fn read(&mut self, stream: &TcpStream, buffer: &mut [u8], strict: bool) -> io::Result<usize> {
-        let mut filled = 0;
+        let (mut filled, mut reads) = (0, 0);
         loop {
             let room = buffer.get_mut(filled..).unwrap_or_default();
-            match self.step_or_alert(stream, Some(room))? {
+            match self.step(stream, Some(room))? {
                 Step::Again => {}
                 Step::Took(length) => filled += length,
                 Step::NoRoom => return Ok(filled),
-                Step::Handshaking | Step::Idle if self.closed => return Ok(filled),
+                Step::Handshaking | Step::Idle if self.closed || (reads == READS && filled > 0) => return Ok(filled),
+                // Many records, and nothing in them: somebody else gets a turn.
+                Step::Handshaking | Step::Idle if reads == READS => return Err(ErrorKind::Interrupted.into()),
                 Step::Handshaking | Step::Idle => match self.fill(stream) {
                     Ok(0) if filled > 0 => return Ok(filled),
                     Ok(0) if !self.incoming.is_empty() => return Err(torn("it ended in the middle of a TLS record")),
                     Ok(0) if strict => return Err(torn("it ended without close_notify")),
                     Ok(0) => return Ok(0),
-                    Ok(_) => {}
+                    Ok(_) => reads += 1,
                     Err(error) if error.kind() == ErrorKind::WouldBlock && filled > 0 => return Ok(filled),
                     Err(error) => return Err(error),
                 },
@@ -110,14 +125,14 @@ impl Records {
             return Err(ErrorKind::WouldBlock.into());
         }
         let size = bytes.len() + OVERHEAD * (bytes.len() / FRAGMENT + 1);
-        self.encrypt(size, |traffic, room| traffic.encrypt(bytes, room))?;
+        self.encrypt(stream, size, |traffic, room| traffic.encrypt(bytes, room))?;
         self.flush(stream)?;
         Ok(bytes.len())
     }
 
     /// Puts close_notify behind what is to be sent.
-    pub(in crate::net) fn close(&mut self) -> io::Result<()> {
-        self.encrypt(OVERHEAD, |traffic, room| traffic.queue_close_notify(room))
+    pub(in crate::net) fn close(&mut self, stream: &TcpStream) -> io::Result<()> {
+        self.encrypt(stream, OVERHEAD, |traffic, room| traffic.queue_close_notify(room))
     }
 
     /// Sends what waits; true if nothing does any more.
@@ -165,16 +180,20 @@ impl Records {
         Ok(length)
     }
 
-    /// As [`step`](Records::step); the client is told of an error, if that is possible at once.
-    fn step_or_alert(&mut self, stream: &TcpStream, room: Option<&mut [u8]>) -> io::Result<Step> {
-        self.step(room).inspect_err(|_| {
-            while matches!(self.step(None), Ok(Step::Again)) {}
+    /// Passes one state. Without room, what the client sends is thrown away. The first error is the last step; the
+    /// client is told of it, if that is possible at once.
+    fn step(&mut self, stream: &TcpStream, room: Option<&mut [u8]>) -> io::Result<Step> {
+        if self.failed {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        self.pass(room).inspect_err(|_| {
+            self.failed = true;
+            let _ = self.pass(None); // the alert
             let _ = self.flush(stream);
         })
     }
 
-    /// Passes one state. Without room, what the client sends is thrown away.
-    fn step(&mut self, room: Option<&mut [u8]>) -> io::Result<Step> {
+    fn pass(&mut self, room: Option<&mut [u8]>) -> io::Result<Step> {
         let UnbufferedStatus { discard, state } = self.connection.process_tls_records(self.incoming.filled_mut());
         let step = match state {
             Err(error) => Err(explain(&error)),
@@ -193,10 +212,14 @@ impl Records {
             }
             Ok(ConnectionState::BlockedHandshake) => Ok(Step::Handshaking),
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                self.is_waiting = false;
                 let next = traffic.peek_len().map_or(0, |length| length.get());
                 let fits = room.as_ref().is_none_or(|room| room.len() >= next);
                 match fits.then(|| traffic.next_record()).flatten() {
-                    None if !fits => Ok(Step::NoRoom), // it stays decrypted until there is room
+                    None if !fits => {
+                        self.is_waiting = true;
+                        Ok(Step::NoRoom)
+                    }
                     None => Ok(Step::Again),
                     Some(Err(error)) => Err(explain(&error)),
                     Some(Ok(record)) => {
@@ -221,10 +244,11 @@ impl Records {
     /// Appends to `outgoing` what `encrypt` writes, which takes about so much room.
     fn encrypt(
         &mut self,
+        stream: &TcpStream,
         mut size: usize,
         encrypt: impl Fn(&mut WriteTraffic<'_, ServerConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
     ) -> io::Result<()> {
-        while !matches!(self.step(None)?, Step::Idle | Step::Handshaking) {}
+        while !matches!(self.step(stream, None)?, Step::Idle | Step::Handshaking) {}
         loop {
             let UnbufferedStatus { discard, state } = self.connection.process_tls_records(self.incoming.filled_mut());
             let Ok(ConnectionState::WriteTraffic(mut traffic)) = state else {
