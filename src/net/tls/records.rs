@@ -1,7 +1,7 @@
 //! TLS on a data connection, over a socket that never blocks: bytes in and out of two buffers of its own, which are
 //! as large as a transfer needs and vanish with it.
 
-use super::{explain, protection};
+use super::{acknowledge, explain, protection};
 use crate::net::wait::For;
 use crate::protocol::protection::Protection;
 use rustls::pki_types::CertificateDer;
@@ -79,7 +79,10 @@ impl Records {
                 Step::Handshaking => match self.fill(stream) {
                     Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the client hung up")),
                     Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Some(For::Reading)),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        acknowledge(stream);
+                        return Ok(Some(For::Reading));
+                    }
                     Err(error) => return Err(error),
                 },
                 Step::Idle | Step::NoRoom | Step::Took(_) => {

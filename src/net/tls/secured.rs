@@ -3,7 +3,7 @@
 use super::certificate::common_name;
 use super::records::Records;
 use super::tickets::{Family, Resumable, Tickets};
-use super::{Offer, explain, protection};
+use super::{Offer, acknowledge, explain, protection};
 use crate::net::wait::{self, For};
 use crate::protocol::line::LineBuffer;
 use crate::protocol::protection::Protection;
@@ -48,6 +48,7 @@ impl Secured {
             if !self.connection.is_handshaking() {
                 return Ok(());
             }
+            acknowledge(stream);
             if !wait::one(stream.as_fd(), For::Reading, until)? {
                 return Err(io::Error::new(ErrorKind::TimedOut, "the client did not finish it in time"));
             }
