@@ -17,11 +17,11 @@
 //! each account its files, [`events::Sink`] is told what happens.
 //!
 //! ```no_run
-//! use django_ftpd::{accounts::DjangoDatabase, events::Journal, server::Server, storage::Disk};
+//! use django_ftpd::{accounts::{DjangoDatabase, Site}, events::Journal, server::Server, storage::Disk};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::bind("0.0.0.0:2121")?
-//!     .accounts(DjangoDatabase::open("db.sqlite3")?)
+//!     .accounts(Site::new(DjangoDatabase::open("db.sqlite3")?)?)
 //!     .storage(Disk::new())
 //!     .sink(Journal::append("/var/log/django-ftpd/events.jsonl")?);
 //! let stopper = server.stopper(); // Clone + Send

@@ -1,7 +1,7 @@
 //! Accidents: the process is killed, a session panics, the disk is full, the journal is torn, moved or gone.
 
 use crate::support::{Client, Data, Signal, TestServer, eventually, noise};
-use django_ftpd::accounts::{Account, Accounts, Attempt, Permissions, Refusal};
+use django_ftpd::accounts::{Account, Accounts, Attempt, Refusal};
 use django_ftpd::events::{Entry as Told, Kind};
 use django_ftpd::server::{Caps, Server};
 use django_ftpd::storage::{
@@ -346,8 +346,7 @@ struct Everybody(PathBuf);
 
 impl Accounts for Everybody {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
-        let (username, home) = (attempt.username.into(), self.0.clone());
-        Ok(Account { username, permissions: Permissions::all(), home, groups: Vec::new(), id: 1 })
+        Ok(Account::new(attempt.username, &self.0))
     }
 }
 

@@ -244,13 +244,24 @@ fn an_account_that_is_closed_ends_its_sessions_and_no_others() {
 }
 
 #[test]
-fn a_password_or_another_account_that_changes_ends_nothing() {
+fn another_account_that_changes_ends_nothing() {
     let server = TestServer::start();
     server.home("ann");
     let mut ann = server.login("ann");
     ann.send("REST 7").expect(350);
-    server.site().execute("UPDATE auth_user SET password = '!' WHERE username = 'ann'", []).unwrap();
     server.site().execute("DELETE FROM django_ftpserver_ftpuseraccount WHERE home_dir IS NOT NULL", []).unwrap();
+    server.site().execute("UPDATE auth_user SET password = '!' WHERE username <> 'ann'", []).unwrap();
     ann.script(&[("NOOP", 200), ("MLST", 250)]);
+}
+
+#[test]
+fn a_password_that_changes_ends_the_sessions_of_the_old_one() {
+    let server = TestServer::start();
+    let mut ann = server.login("ann");
+    server.site().execute("UPDATE auth_user SET password = '!' WHERE username = 'ann'", []).unwrap();
+    ann.send("NOOP").expect(421);
+    ann.expect_end();
+    let event = server.expect_event("ftp_client_disconnected", &[("username", "ann")]);
+    assert_eq!(event["reason"], "account closed: the password was changed");
     server.client().script(&[("USER ann", 331), ("PASS ann-secret", 530)]);
 }

@@ -1,24 +1,36 @@
 //! Who may log in, and what they may do: the [`Accounts`] seam, and the accounts of a Django site behind it.
 
+mod cache;
 mod database;
 mod home;
 mod password;
+mod rules;
 pub mod schema;
+mod site;
+mod user;
 mod verifier;
 
 pub use database::DjangoDatabase;
 pub use home::HomeTemplate;
+pub use rules::{Rule, Rules};
+pub use site::Site;
+pub use user::{Directory, FtpAccount, Patience, User};
 pub use verifier::{Known, Verifier};
 
 pub use crate::protocol::permission::{Permission, Permissions};
 
+use crate::protocol::path::VirtualPath;
+use jiff::Timestamp;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Somebody who has logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
+    /// What stays the same for as long as it is the same account, whatever becomes of its name.
+    pub id: String,
     /// The name they log in with.
     pub username: String,
     /// What they may do.
@@ -27,8 +39,50 @@ pub struct Account {
     pub home: PathBuf,
     /// The names of the groups they are in.
     pub groups: Vec<String>,
-    /// What stays the same for as long as it is the same account, whatever becomes of its name.
-    pub id: i64,
+    /// What holds them back beside their permissions.
+    pub limits: Limits,
+    /// A digest of what proved who they are, for [`Accounts::current`] to find out whether it still holds.
+    pub proof: Option<u64>,
+}
+
+/// What holds an account back beside its permissions; None: nothing does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that all files in its home may have together.
+    pub quota: Option<u64>,
+    /// Bytes a second that all its sessions may download together.
+    pub download_rate: Option<NonZeroU64>,
+    /// Bytes a second that all its sessions may upload together.
+    pub upload_rate: Option<NonZeroU64>,
+    /// Sessions at once.
+    pub max_sessions: Option<NonZeroUsize>,
+    /// Where, and below which, nothing can be changed.
+    pub read_only: Vec<VirtualPath>,
+    /// From when on it can't be used.
+    pub expires: Option<Timestamp>,
+}
+
+impl Account {
+    /// An account that may do everything in its home.
+    pub fn new(username: impl Into<String>, home: impl Into<PathBuf>) -> Account {
+        let username = username.into();
+        Account {
+            id: username.clone(),
+            username,
+            permissions: Permissions::all(),
+            home: home.into(),
+            groups: Vec::new(),
+            limits: Limits::default(),
+            proof: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether its time is over.
+    pub fn is_expired(&self) -> bool {
+        self.expires.is_some_and(|end| end <= Timestamp::now())
+    }
 }
 
 /// A login that is tried.
@@ -77,6 +131,16 @@ pub enum Denial {
     BadHome(String),
     /// The account may not be used in the clear.
     TlsRequired,
+    /// The account may not be used from there.
+    Network,
+    /// The account's time is over.
+    Expired,
+    /// The password is another one than at the login.
+    PasswordChanged,
+    /// The account has as many sessions as it may.
+    TooManySessions,
+    /// Anything else.
+    Other(String),
 }
 
 impl fmt::Display for Denial {
@@ -89,6 +153,11 @@ impl fmt::Display for Denial {
             Denial::UnknownAlgorithm(name) => write!(f, "the stored password uses {name}, which is not supported"),
             Denial::BadHome(why) => write!(f, "home directory: {why}"),
             Denial::TlsRequired => f.write_str("the account may only be used in TLS"),
+            Denial::Network => f.write_str("the account may not be used from there"),
+            Denial::Expired => f.write_str("the account has expired"),
+            Denial::PasswordChanged => f.write_str("the password was changed"),
+            Denial::TooManySessions => f.write_str("the account has as many sessions as it may"),
+            Denial::Other(why) => f.write_str(why),
         }
     }
 }

@@ -104,7 +104,7 @@ fn ask(jobs: &Sender<Job>, what: What) -> Result<Known, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Denial, Permissions};
+    use super::super::Denial;
     use super::*;
 
     struct Panics;
@@ -114,13 +114,7 @@ mod tests {
             match attempt.username {
                 "panic" => std::panic::panic_any("injected"),
                 "nobody" => Err(Refusal::Denied(Denial::NoSuchAccount)),
-                name => Ok(Account {
-                    username: name.into(),
-                    permissions: Permissions::all(),
-                    home: "/".into(),
-                    groups: Vec::new(),
-                    id: 1,
-                }),
+                name => Ok(Account::new(name, "/")),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
-use crate::accounts::{DjangoDatabase, HomeTemplate};
+use crate::accounts::{DjangoDatabase, HomeTemplate, Rules, Site};
 use crate::config::Config;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
@@ -10,18 +10,15 @@ use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
 
 /// Who may log in.
-pub(super) fn accounts(config: &Config) -> Result<DjangoDatabase, String> {
+pub(super) fn accounts(config: &Config) -> Result<Site<DjangoDatabase>, String> {
     let database = config.database.as_ref().ok_or(
         "no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, or database in the file)",
     )?;
-    let accounts = DjangoDatabase::open(database)?;
-    match &config.home {
-        None => Ok(accounts),
-        Some(template) => {
-            let template = HomeTemplate::parse(template).map_err(|why| format!("home: {why}"))?;
-            Ok(accounts.default_home(template))
-        }
+    let mut rules = Rules::default();
+    if let Some(template) = &config.home {
+        rules.home = HomeTemplate::parse(template).map_err(|why| format!("home: {why}"))?;
     }
+    Ok(Site::new(DjangoDatabase::open(database)?)?.rules(rules))
 }
 
 /// The certificate. Without one, nothing that needs it may be asked for.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use self::options::Opt;
 use self::sources::Flags;
 pub use self::value::{HostPort, PortSet};
-pub use crate::net::network::Network;
+pub use crate::protocol::network::Network;
 pub use crate::session::SessionReuse;
 
 /// Every option of the server, parsed; [`options::OPTIONS`] explains them to administrators.

@@ -4,7 +4,6 @@ pub mod bans;
 pub mod control;
 pub mod data;
 pub mod masquerade;
-pub mod network;
 pub mod passive;
 pub mod tls;
 pub mod wait;

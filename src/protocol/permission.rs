@@ -57,6 +57,11 @@ impl Permissions {
         Permissions(known.fold(0, |set, (permission, _)| set | permission.bit()))
     }
 
+    /// Both together.
+    pub fn and(self, other: Permissions) -> Permissions {
+        Permissions(self.0 | other.0)
+    }
+
     /// Every permission there is.
     pub fn all() -> Permissions {
         Permissions(Permission::ALL.iter().fold(0, |set, (permission, _)| set | permission.bit()))

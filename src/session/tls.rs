@@ -1,8 +1,8 @@
 //! AUTH, PBSZ, PROT, CCC (RFC 4217), and who may do without TLS.
 
 use super::{End, Session, Talk};
-use crate::net::network::Network;
 use crate::protocol::command::{ProtectionLevel, SecureCommand};
+use crate::protocol::network::Network;
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use std::net::IpAddr;

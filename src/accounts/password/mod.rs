@@ -1,9 +1,9 @@
 //! Passwords as Django stores them: `algorithm$iterations$salt$hash`.
 
+use super::Denial;
 use base64ct::{Base64, Encoding};
 use sha1::Sha1;
 use sha2::Sha256;
-use std::sync::atomic::{AtomicU32, Ordering};
 use subtle::ConstantTimeEq;
 
 /// Django's default of 5.2, until a stored password tells what this site uses.
@@ -77,37 +77,39 @@ impl Pbkdf2<'_> {
 }
 
 /// Verifies passwords, and spends as much time on those that cannot match.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Checker {
-    iterations: AtomicU32,
-}
-
-impl Default for Checker {
-    fn default() -> Checker {
-        Checker { iterations: AtomicU32::new(USUAL_ITERATIONS) }
-    }
+    iterations: Option<u32>,
 }
 
 impl Checker {
-    /// Learns how long this site's passwords take at most; no login can teach it otherwise.
-    pub(super) fn learn<'a>(&self, stored: impl Iterator<Item = &'a str>) {
-        let iterations = stored.filter_map(|text| match Stored::parse(text) {
-            Stored::Pbkdf2(hash) => Some(hash.iterations),
-            _ => None,
-        });
-        if let Some(most) = iterations.max() {
-            self.iterations.store(most, Ordering::Relaxed);
+    /// Learns from a stored password what this site's passwords cost; no login can teach it otherwise.
+    pub(super) fn learn(&mut self, stored: &str) {
+        if let Stored::Pbkdf2(hash) = Stored::parse(stored) {
+            self.iterations = self.iterations.max(Some(hash.iterations));
         }
     }
 
-    /// Whether the password matches.
-    pub(super) fn verify(&self, hash: &Pbkdf2, password: &[u8]) -> bool {
-        hash.matches(password)
+    /// Believes also what Django has given up.
+    pub(super) fn legacy(self, _legacy: bool) -> Checker {
+        self
+    }
+
+    /// Whether it is the stored password. Each answer takes the time of a verification.
+    pub(super) fn check(&self, stored: &str, password: &[u8]) -> Result<(), Denial> {
+        let denial = match Stored::parse(stored) {
+            Stored::Pbkdf2(hash) if hash.matches(password) => return Ok(()),
+            Stored::Pbkdf2(_) => return Err(Denial::WrongPassword),
+            Stored::Unusable => Denial::UnusablePassword,
+            Stored::Unknown(name) => Denial::UnknownAlgorithm(name.to_string()),
+        };
+        self.pretend(password);
+        Err(denial)
     }
 
     /// Takes the time of a verification.
     pub(super) fn pretend(&self, password: &[u8]) {
-        let iterations = self.iterations.load(Ordering::Relaxed);
+        let iterations = self.iterations.unwrap_or(USUAL_ITERATIONS);
         let hash = Pbkdf2 { digest: Digest::Sha256, iterations, salt: "0123456789abcdefghijkl", expected: "" };
         std::hint::black_box(hash.matches(password));
     }
@@ -129,9 +131,10 @@ mod tests {
     use super::*;
 
     fn verify(stored: &str, password: &str) -> bool {
-        match Stored::parse(stored) {
-            Stored::Pbkdf2(hash) => Checker::default().verify(&hash, password.as_bytes()),
-            other => panic!("{other:?}"),
+        match Checker::default().check(stored, password.as_bytes()) {
+            Ok(()) => true,
+            Err(Denial::WrongPassword) => false,
+            Err(other) => panic!("{other:?}"),
         }
     }
 

@@ -1,0 +1,129 @@
+//! The accounts of a Django site: its users from a [`Directory`], their passwords, and the administrator's [`Rules`].
+
+use super::cache::Cache;
+use super::password::Checker;
+use super::rules::{self, Rules};
+use super::user::{Directory, Patience, User};
+use super::{Account, Accounts, Attempt, Denial, Proof, Refusal};
+use std::time::Duration;
+
+/// How long a login that succeeded is remembered, if nobody says anything.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// The longest username that Django stores.
+const MAX_USERNAME: usize = 254;
+
+/// The accounts of a Django site.
+#[derive(Debug)]
+pub struct Site<D> {
+    directory: D,
+    rules: Rules,
+    checker: Checker,
+    cache: Cache,
+}
+
+impl<D: Directory> Site<D> {
+    /// Accounts of these users.
+    pub fn new(directory: D) -> Result<Site<D>, String> {
+        let cache = Cache::new(REMEMBERED).map_err(|error| error.to_string())?;
+        let mut checker = Checker::default();
+        directory.visit_passwords(&mut |stored| checker.learn(stored))?;
+        Ok(Site { directory, rules: Rules::default(), checker, cache })
+    }
+
+    /// What the administrator says of them.
+    pub fn rules(mut self, rules: Rules) -> Site<D> {
+        self.rules = rules;
+        self
+    }
+
+    /// Believes also the hashes that Django has given up, which a thief of the database could turn into passwords.
+    pub fn legacy_hashes(mut self, legacy: bool) -> Site<D> {
+        self.checker = self.checker.legacy(legacy);
+        self
+    }
+
+    /// For how long a login that succeeded spares the next one its hash.
+    pub fn remember_logins(mut self, period: Duration) -> Site<D> {
+        self.cache = self.cache.lasting(period);
+        self
+    }
+
+    /// The users.
+    pub fn directory(&self) -> &D {
+        &self.directory
+    }
+
+    fn find(&self, username: &str, patience: Patience) -> Result<Option<User>, Refusal> {
+        match username.chars().count() {
+            0 => Ok(None),
+            length if length > MAX_USERNAME => Ok(None),
+            _ => self.directory.find(username, patience).map_err(Refusal::Unavailable),
+        }
+    }
+
+    /// Whether the password opens the account; each way to fail costs one verification.
+    fn check(&self, user: Option<&User>, password: &[u8]) -> Result<(), Denial> {
+        let Some(user) = user else {
+            self.checker.pretend(password);
+            return Err(Denial::NoSuchAccount);
+        };
+        if user.is_active && self.cache.knows(user, password) {
+            return Ok(());
+        }
+        let result = self.checker.check(&user.password, password);
+        if !user.is_active {
+            return Err(Denial::Inactive);
+        }
+        result.inspect(|()| self.cache.remember(user, password))
+    }
+}
+
+impl<D: Directory> Accounts for Site<D> {
+    fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
+        let user = self.find(attempt.username, Patience::Login)?.filter(|user| self.rules.have_account(user));
+        match (&attempt.proof, &user) {
+            (Proof::Password(password), user) => self.check(user.as_ref(), password),
+            (Proof::Certificate, Some(user)) if !user.is_active => Err(Denial::Inactive),
+            (Proof::Certificate, _) => Ok(()),
+        }
+        .map_err(Refusal::Denied)?;
+        let user = user.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
+        self.rules.admit(&user, attempt.remote).map_err(Refusal::Denied)?;
+        let mut account = self.rules.account(&user).map_err(Refusal::Denied)?;
+        if matches!(attempt.proof, Proof::Password(_)) {
+            account.proof = Some(self.cache.digest(&user));
+        }
+        Ok(account)
+    }
+
+    fn logged_in(&self, account: &Account) {
+        if let Some(id) = rules::ftp_account(&account.id) {
+            self.directory.logged_in(id);
+        }
+    }
+
+    fn version(&self) -> u64 {
+        self.directory.version()
+    }
+
+    fn finish(&self) {
+        self.directory.finish();
+    }
+
+    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+        let denied = |denial| Err(Refusal::Denied(denial));
+        let user = self.find(&account.username, Patience::Session)?;
+        let Some(user) = user.filter(|user| self.rules.have_account(user) && rules::id(user) == account.id) else {
+            return denied(Denial::NoSuchAccount);
+        };
+        if !user.is_active {
+            return denied(Denial::Inactive);
+        }
+        if account.proof.is_some_and(|proof| proof != self.cache.digest(&user)) {
+            return denied(Denial::PasswordChanged);
+        }
+        let now = self.rules.account(&user).map_err(Refusal::Denied)?;
+        Ok(Account { proof: account.proof, ..now })
+    }
+}
