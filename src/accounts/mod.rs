@@ -1,6 +1,7 @@
 //! Who may log in, and what they may do: the [`Accounts`] seam, and the accounts of a Django site behind it.
 
 mod cache;
+mod command;
 mod database;
 mod home;
 mod password;
@@ -10,11 +11,12 @@ mod site;
 mod user;
 mod verifier;
 
+pub use command::AccountsCommand;
 pub use database::DjangoDatabase;
 pub use home::HomeTemplate;
 pub use rules::{Rule, Rules};
 pub use site::Site;
-pub use user::{Directory, FtpAccount, Patience, User};
+pub use user::{Directory, FieldNames, FtpAccount, Patience, User};
 pub use verifier::{Known, Verifier};
 
 pub use crate::protocol::permission::{Permission, Permissions};
@@ -187,5 +189,27 @@ pub trait Accounts: Send + Sync {
     /// The account as it is now: the one with the same id. A denial ends its sessions; while it is unavailable they go on as they were.
     fn current(&self, account: &Account) -> Result<Account, Refusal> {
         Ok(account.clone())
+    }
+}
+
+impl<A: Accounts + ?Sized> Accounts for Box<A> {
+    fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
+        (**self).attempt(attempt)
+    }
+
+    fn logged_in(&self, account: &Account) {
+        (**self).logged_in(account);
+    }
+
+    fn version(&self) -> u64 {
+        (**self).version()
+    }
+
+    fn finish(&self) {
+        (**self).finish();
+    }
+
+    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+        (**self).current(account)
     }
 }

@@ -61,3 +61,30 @@ pub enum Patience {
     /// A session that runs could go on as it was.
     Session,
 }
+
+/// How the site calls its tables and columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldNames {
+    /// The table of users; None: the one that accounts of django-ftpserver refer to, or else Django's own.
+    pub user_table: Option<String>,
+    /// The column that people log in with, Django's `USERNAME_FIELD`.
+    pub username: String,
+    /// The column of stored passwords.
+    pub password: String,
+    /// The column that tells whether a user may log in; where there is none, all may.
+    pub active: String,
+    /// The column that tells who is a superuser; where there is none, nobody is.
+    pub superuser: String,
+}
+
+impl Default for FieldNames {
+    fn default() -> FieldNames {
+        FieldNames {
+            user_table: None,
+            username: "username".to_string(),
+            password: "password".to_string(),
+            active: "is_active".to_string(),
+            superuser: "is_superuser".to_string(),
+        }
+    }
+}

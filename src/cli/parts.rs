@@ -1,24 +1,73 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
-use crate::accounts::{DjangoDatabase, HomeTemplate, Rules, Site};
-use crate::config::Config;
+use crate::accounts::{Accounts, AccountsCommand, DjangoDatabase, FieldNames, HomeTemplate, Rules, Site};
+use crate::config::{Config, Section};
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
 use crate::net::tls::{Files, Tls};
+use crate::process::users;
 use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 /// Who may log in.
-pub(super) fn accounts(config: &Config) -> Result<Site<DjangoDatabase>, String> {
-    let database = config.database.as_ref().ok_or(
-        "no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, or database in the file)",
-    )?;
-    let mut rules = Rules::default();
-    if let Some(template) = &config.home {
-        rules.home = HomeTemplate::parse(template).map_err(|why| format!("home: {why}"))?;
+pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
+    match (&config.database, &config.accounts_command) {
+        (Some(database), None) => site_accounts(config, database),
+        (None, Some(words)) => command_accounts(config, words),
+        (Some(_), Some(_)) => Err("database and accounts_command: only one of them can decide logins".to_string()),
+        (None, None) => Err(
+            "no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, or database in the file)".to_string(),
+        ),
     }
-    Ok(Site::new(DjangoDatabase::open(database)?)?.rules(rules))
+}
+
+fn site_accounts(config: &Config, database: &Path) -> Result<Box<dyn Accounts>, String> {
+    let names = FieldNames {
+        user_table: config.user_table.clone(),
+        username: config.username_field.clone(),
+        password: config.password_field.clone(),
+        active: config.active_field.clone(),
+        superuser: config.superuser_field.clone(),
+    };
+    let directory = DjangoDatabase::open_with(database, names)?;
+    let has_accounts = directory.has_ftp_accounts()?;
+    let rules = rules(config, has_accounts)?;
+    if !has_accounts && !rules.all_users {
+        return Err(format!(
+            "database {}: the site has no FTP accounts (no table django_ftpserver_ftpuseraccount); to let every \
+             active user log in, give them homes, such as --home /srv/ftp/{{username}}",
+            database.display()
+        ));
+    }
+    let site = Site::new(directory)?;
+    Ok(Box::new(site.rules(rules).remember_logins(config.login_cache_seconds)))
+}
+
+fn rules(config: &Config, has_accounts: bool) -> Result<Rules, String> {
+    let of = |sections: &[(String, Section)]| {
+        sections.iter().map(|(name, section)| (name.clone(), section.rule.clone())).collect()
+    };
+    let home = config.home.as_deref().map(HomeTemplate::parse).transpose().map_err(|why| format!("home: {why}"))?;
+    Ok(Rules {
+        all_users: config.all_users.unwrap_or(!has_accounts && home.is_some()),
+        home: home.unwrap_or_else(HomeTemplate::beside_own_home),
+        read: config.read_perms,
+        write: config.write_perms,
+        users: of(&config.sections.users),
+        groups: of(&config.sections.groups),
+    })
+}
+
+fn command_accounts(config: &Config, words: &[String]) -> Result<Box<dyn Accounts>, String> {
+    let mut command = AccountsCommand::new(words, config.accounts_command_timeout)
+        .map_err(|why| format!("accounts_command: {why}"))?;
+    if let Some(name) = &config.accounts_command_user {
+        let user = users::find(name).map_err(|why| format!("accounts_command_user: {why}"))?;
+        command = command.run_as(user.uid, user.gid);
+    }
+    Ok(Box::new(command))
 }
 
 /// The certificate. Without one, nothing that needs it may be asked for.
@@ -39,7 +88,8 @@ pub(super) fn tls(config: &Config) -> Result<Option<Tls>, String> {
             (config.tls.is_some(), "tls"),
             (config.tls_control_required.is_some(), "tls_control_required"),
             (config.tls_data_required.is_some(), "tls_data_required"),
-            (!config.sections.groups.is_empty(), "tls in a [group] section"),
+            (!of_sections(&config.sections.users).is_empty(), "tls in a [user] section"),
+            (!of_sections(&config.sections.groups).is_empty(), "tls in a [group] section"),
             (!config.sections.networks.is_empty(), "tls in a [network] section"),
         ];
         return match with_certificate.iter().find(|(given, _)| *given) {
@@ -58,6 +108,11 @@ pub(super) fn tls(config: &Config) -> Result<Option<Tls>, String> {
     Tls::open(files).map(Some)
 }
 
+/// What sections say of TLS.
+fn of_sections(sections: &[(String, Section)]) -> Vec<(String, bool)> {
+    sections.iter().filter_map(|(name, section)| Some((name.clone(), section.tls?))).collect()
+}
+
 fn tls_rules(config: &Config) -> TlsRules {
     let required = config.certfile.is_some() && config.tls.unwrap_or(true);
     TlsRules {
@@ -65,7 +120,8 @@ fn tls_rules(config: &Config) -> TlsRules {
             control: config.tls_control_required.unwrap_or(required),
             data: config.tls_data_required.unwrap_or(required),
         },
-        groups: config.sections.groups.clone(),
+        users: of_sections(&config.sections.users),
+        groups: of_sections(&config.sections.groups),
         networks: config.sections.networks.clone(),
     }
 }

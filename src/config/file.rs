@@ -9,10 +9,10 @@ use std::str;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::options::OPTIONS;
+use super::options::{Kind, OPTIONS};
+use super::sections::{self, Sections};
 use super::suggest::{nearest, no_such_option};
-use super::value::is_required;
-use super::{Problem, Sections, Setting};
+use super::{Problem, Setting};
 
 /// What a file says.
 pub(super) struct File {
@@ -54,52 +54,13 @@ fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
     let mut file = File { settings: Vec::new(), sections: Sections::default() };
     for (key, value) in &entries {
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("group", DeValue::Table(groups)) => {
-                file.sections.groups = section(&at, "group", groups, |name| Ok(name.to_string()))?;
-            }
-            ("network", DeValue::Table(networks)) => {
-                file.sections.networks = section(&at, "network", networks, str::parse)?;
-            }
+            ("user", DeValue::Table(users)) => file.sections.users = sections::people(&at, "user", users)?,
+            ("group", DeValue::Table(groups)) => file.sections.groups = sections::people(&at, "group", groups)?,
+            ("network", DeValue::Table(networks)) => file.sections.networks = sections::networks(&at, networks)?,
             _ => file.settings.push(setting(&at(key.span().start), key, value)?),
         }
     }
     Ok(file)
-}
-
-/// `[group."cameras"]` and its like: for each name, whether TLS is required.
-fn section<T>(
-    at: &impl Fn(usize) -> String,
-    kind: &str,
-    table: &DeTable,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Vec<(T, bool)>, Problem> {
-    let mut found = Vec::new();
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
-    for (name, rules) in entries {
-        let origin = format!("{}: {kind}.{:?}", at(name.span().start), name.get_ref());
-        let who = parse(name.get_ref()).map_err(|why| Problem::new(format!("{origin}: {why}")))?;
-        let DeValue::Table(rules) = rules.get_ref() else {
-            return Err(Problem::new(format!("{origin}: is no section, such as [{kind}.{:?}]", name.get_ref())));
-        };
-        let mut required = None;
-        for (key, value) in rules {
-            let origin = format!("{}: {kind}.{:?}.{}", at(key.span().start), name.get_ref(), key.get_ref());
-            required = match (key.get_ref().as_ref(), value.get_ref()) {
-                ("tls", DeValue::String(text)) => {
-                    Some(is_required(text).map_err(|why| Problem::new(format!("{origin}: {why}")))?)
-                }
-                ("tls", _) => return Err(Problem::new(format!("{origin}: is not required or optional"))),
-                (name, _) if OPTIONS.iter().any(|option| option.name == name) => {
-                    return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
-                }
-                _ => return Err(no_such_option(&origin, Some("tls".to_string()))),
-            };
-        }
-        let required = required.ok_or_else(|| Problem::new(format!("{origin}: says nothing; there is tls")))?;
-        found.push((who, required));
-    }
-    Ok(found)
 }
 
 /// "unexpected leading zero, expected nothing" ends at the comma; "…, expected `=`" helps.
@@ -113,9 +74,11 @@ fn in_plain_words(message: &str) -> &str {
 fn setting(at: &str, key: &Spanned<DeString>, value: &Spanned<DeValue>) -> Result<Setting, Problem> {
     let key = key.get_ref();
     let origin = format!("{at}: {key}");
-    let value =
-        plain(value.get_ref()).map_err(|what| Problem::new(format!("{origin}: is {what}, which no option takes")))?;
-    match OPTIONS.iter().find(|option| option.name == key) {
+    let option = OPTIONS.iter().find(|option| option.name == key);
+    let is_words = option.is_some_and(|option| matches!(option.kind, Kind::Words(..)));
+    let value = plain(value.get_ref(), is_words)
+        .map_err(|what| Problem::new(format!("{origin}: is {what}, which no option takes")))?;
+    match option {
         Some(option) if option.is_for_file() => Ok(Setting { origin, option, value: value.into() }),
         Some(_) => Err(Problem::new(format!("{origin}: a file cannot name another file"))),
         None => Err(no_such_option(&origin, nearest(key).map(|option| option.name.into()))),
@@ -123,17 +86,17 @@ fn setting(at: &str, key: &Spanned<DeString>, value: &Spanned<DeValue>) -> Resul
 }
 
 /// The text of a value as it would stand on the command line, or what it is instead.
-fn plain(value: &DeValue) -> Result<String, &'static str> {
+fn plain(value: &DeValue, is_words: bool) -> Result<String, &'static str> {
     match value {
         DeValue::Array(items) => {
-            let items: Result<Vec<String>, _> = items.iter().map(|item| scalar(item.get_ref())).collect();
-            Ok(items?.join(","))
+            let items: Vec<String> = items.iter().map(|item| scalar(item.get_ref())).collect::<Result<_, _>>()?;
+            Ok(if is_words { items.iter().map(|item| format!("{item}\n")).collect() } else { items.join(",") })
         }
         value => scalar(value),
     }
 }
 
-fn scalar(value: &DeValue) -> Result<String, &'static str> {
+pub(super) fn scalar(value: &DeValue) -> Result<String, &'static str> {
     match value {
         DeValue::String(text) => Ok(text.to_string()),
         DeValue::Integer(number) => Ok(number.to_string()),
@@ -208,23 +171,41 @@ mod tests {
     }
 
     #[test]
-    fn sections_of_groups_and_networks() {
-        let text = b"[group.cameras]\ntls = 'optional'\n[network.'10.0.0.0/8']\ntls = 'required'\n[group.'the staff']\ntls = 'required'";
+    fn sections() {
+        let text = b"[group.cameras]\ntls = 'optional'\nquota = '5 GB'\n[network.'10.0.0.0/8']\ntls = 'required'\n\
+            [user.'the boss']\npermission = 'elr'\nexpires = 2030-12-31\nread_only = ['/a', 'b']\nmax_sessions = 2";
         let sections = parse("x.conf", text).unwrap().sections;
-        assert_eq!(sections.groups, [("cameras".into(), false), ("the staff".into(), true)]);
+        let [(cameras, group)] = sections.groups.as_slice() else { panic!("{sections:?}") };
+        assert_eq!((cameras.as_str(), group.tls, group.rule.quota), ("cameras", Some(false), Some(5_000_000_000)));
+        let [(boss, user)] = sections.users.as_slice() else { panic!("{sections:?}") };
+        assert_eq!((boss.as_str(), user.tls), ("the boss", None));
+        assert_eq!(user.rule.expires.unwrap().to_string(), "2030-12-31T00:00:00Z");
+        let read_only: Vec<_> = user.rule.read_only.iter().flatten().map(|path| path.as_bytes()).collect();
+        assert_eq!(read_only, [b"/a", b"/b"]);
         assert_eq!(sections.networks, [("10.0.0.0/8".parse().unwrap(), true)]);
+    }
+
+    #[test]
+    fn faults_in_sections() {
         refused("\n[group.a]\ntls = 'on'", "x.conf:3: group.\"a\".tls: \"on\" is not required or optional");
-        refused("[group.a]\ntls = true", "x.conf:2: group.\"a\".tls: is not required or optional");
-        refused("[group.a]\ntlss = 'required'", "x.conf:2: group.\"a\".tlss: no such option; did you mean tls?");
+        refused("[group.a]\ntls = true", "x.conf:2: group.\"a\".tls: \"true\" is not required or optional");
+        refused("[user.a]\nqouta = '1 GB'", "x.conf:2: user.\"a\".qouta: no such option; did you mean quota?");
+        refused("[user.a]\nquota = ['1']\nhome = []", "x.conf:3: user.\"a\".home: takes one value, not a list");
+        refused("[user.a]\nhome.x = 1", "x.conf:2: user.\"a\".home: is a section or table, which it does not take");
+        refused(
+            "[network.'::/0']\nhome = 'x'",
+            "x.conf:2: network.\"::/0\".home: options for everybody stand above all sections",
+        );
         refused(
             "[group.a]\ntls = 'required'\njournal = 'x'",
             "x.conf:3: group.\"a\".journal: options for everybody stand above all sections",
         );
-        refused("[group.a]", "x.conf:1: group.\"a\": says nothing; there is tls");
-        refused("group.a = 1", "x.conf:1: group.\"a\": is no section, such as [group.\"a\"]");
+        refused("[group.a]", "x.conf:1: group.\"a\": says nothing");
+        refused("user.a = 1", "x.conf:1: user.\"a\": is no section, such as [user.\"a\"]");
         refused("group = 1", "x.conf:1: group: no such option");
         let why = "\"10.0.0.1/8\" has bits behind its prefix; 10.0.0.0/8 is the network";
         refused("[network.'10.0.0.1/8']\ntls = 'optional'", &format!("x.conf:1: network.\"10.0.0.1/8\": {why}"));
+        refused("[user.a]\nnetworks = ['10.0.0.1/8']", &format!("x.conf:2: user.\"a\".networks: {why}"));
     }
 
     #[test]

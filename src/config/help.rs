@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use super::HostPort;
 use super::options::Initial::{Is, Unset};
 use super::options::{OPTIONS, Opt};
+use super::sections::KEYS;
 
 const WIDTH: usize = 80;
 
@@ -37,18 +38,41 @@ beats the environment, and the environment beats the file.
 }
 
 /// What stands in files alone.
-const SECTIONS: &str = "
-# --- Exceptions, below everything else ---
+fn sections() -> String {
+    let mut text = String::from(
+        "
+# --- For some only: sections, below everything else ---
 
-# Clients of this network may stay in the clear; the smallest network that matches
-# counts. Example:
+# A network: whether its clients have to use TLS; the smallest that matches counts.
 #[network.\"192.168.7.0/24\"]
 #tls = \"optional\"
 
-# Accounts of this FTP group must use TLS, wherever they are. Example:
+# A group: the FTP group of an account, or a Django group of users without one. Of
+# several groups of a user, the first that says something counts.
 #[group.\"staff\"]
-#tls = \"required\"
+",
+    );
+    for key in KEYS {
+        text += "\n";
+        text += &wrapped(key.doc, "# ");
+        text += &format!("#{} = {}\n", key.name, key.example);
+    }
+    text += "
+# A user: the same keys; they beat those of groups, and those beat what the site says.
+#[user.\"ann\"]
+#quota = \"20 GB\"
 ";
+    text
+}
+
+/// The README's table of keys in sections.
+pub fn sections_table() -> String {
+    let mut text = String::from("| key | example | what it does |\n|---|---|---|\n");
+    for key in KEYS {
+        text += &format!("| `{}` | `{}` | {} |\n", key.name, key.example, key.doc);
+    }
+    text
+}
 
 /// The README's table of options.
 pub fn markdown_table() -> String {
@@ -80,7 +104,7 @@ pub fn example_file() -> String {
             text += &format!("{note}#{} = {}\n", option.name, toml(value));
         }
     }
-    text + SECTIONS
+    text + &sections()
 }
 
 fn groups() -> impl Iterator<Item = &'static [Opt]> {
@@ -188,6 +212,9 @@ mod tests {
         let defaults: Vec<_> = with_default.map(|(line, _)| *line).collect();
         assert_eq!(load_file("defaults", &defaults.join("\n")), Config::default());
         let examples = load_file("examples", &lines.join("\n"));
-        assert_eq!((examples.sections.groups.len(), examples.sections.networks.len()), (1, 1));
+        let sections = &examples.sections;
+        assert_eq!((sections.groups.len(), sections.users.len(), sections.networks.len()), (1, 1, 1));
+        let rule = format!("{:?}", sections.groups[0].1);
+        assert!(!rule.contains("None"), "{rule}");
     }
 }

@@ -7,6 +7,7 @@
 mod file;
 pub mod help;
 pub mod options;
+pub mod sections;
 mod sources;
 mod suggest;
 pub mod value;
@@ -19,8 +20,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::options::Opt;
+pub use self::sections::{Section, Sections};
 use self::sources::Flags;
 pub use self::value::{HostPort, PortSet};
+use crate::accounts::Permissions;
 pub use crate::protocol::network::Network;
 pub use crate::session::SessionReuse;
 
@@ -33,8 +36,30 @@ pub struct Config {
     pub config: Option<PathBuf>,
     /// The site's SQLite database.
     pub database: Option<PathBuf>,
+    /// Users without an FTP account may log in; `None` = where the site has none, and `home` is set.
+    pub all_users: Option<bool>,
     /// Home template; `None` = beside the home of the user who runs the server.
     pub home: Option<String>,
+    /// What users without an FTP account may do.
+    pub read_perms: Permissions,
+    /// What superusers among them may do in addition.
+    pub write_perms: Permissions,
+    /// The table of users; `None` = looked for.
+    pub user_table: Option<String>,
+    /// Its column of usernames.
+    pub username_field: String,
+    /// Its column of passwords.
+    pub password_field: String,
+    /// Its column of who may log in.
+    pub active_field: String,
+    /// Its column of superusers.
+    pub superuser_field: String,
+    /// A program that decides logins, and its arguments.
+    pub accounts_command: Option<Vec<String>>,
+    /// What it has for an answer.
+    pub accounts_command_timeout: Duration,
+    /// Who it runs as; `None` = as the server.
+    pub accounts_command_user: Option<String>,
     /// Idle time of a session; `None` = no limit, as for every other limit here.
     pub timeout: Option<Duration>,
     /// From connecting to a successful login.
@@ -95,6 +120,8 @@ pub struct Config {
     pub auth_failed_timeout: Duration,
     /// Failed logins after which a session ends.
     pub max_login_attempts: NonZeroUsize,
+    /// How long a login that succeeded is remembered.
+    pub login_cache_seconds: Duration,
     /// Failed logins within `ban_seconds` after which an address is refused; `None` = never.
     pub ban_failures: Option<NonZeroUsize>,
     /// The window of `ban_failures`, never zero.
@@ -117,15 +144,6 @@ pub struct Config {
     pub sections: Sections,
 }
 
-/// What a file says of groups and networks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sections {
-    /// Whether TLS is required of the accounts in a group.
-    pub groups: Vec<(String, bool)>,
-    /// Whether TLS is required of clients in a network.
-    pub networks: Vec<(Network, bool)>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         let seconds = Duration::from_secs;
@@ -133,7 +151,18 @@ impl Default for Config {
             address: HostPort { host: "127.0.0.1".into(), port: 21 },
             config: None,
             database: None,
+            all_users: None,
             home: None,
+            read_perms: Permissions::from_letters("elr"),
+            write_perms: Permissions::from_letters("adfmwMT"),
+            user_table: None,
+            username_field: "username".into(),
+            password_field: "password".into(),
+            active_field: "is_active".into(),
+            superuser_field: "is_superuser".into(),
+            accounts_command: None,
+            accounts_command_timeout: seconds(5),
+            accounts_command_user: None,
             timeout: Some(seconds(300)),
             login_timeout: Some(seconds(60)),
             banner: "django-ftpd ready.".into(),
@@ -164,6 +193,7 @@ impl Default for Config {
             client_cert_login: false,
             auth_failed_timeout: seconds(3),
             max_login_attempts: NonZeroUsize::MIN.saturating_add(2),
+            login_cache_seconds: seconds(60),
             ban_failures: NonZeroUsize::new(30),
             ban_seconds: seconds(600),
             local_times: false,

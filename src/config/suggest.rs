@@ -5,9 +5,15 @@ use super::options::{OPTIONS, Opt};
 
 /// The option whose name is at most two slips from `written`, however its words are joined.
 pub(super) fn nearest(written: &str) -> Option<&'static Opt> {
-    let name = written.to_lowercase().replace('-', "_");
-    let slips = |option: &&Opt| distance(option.name, &name);
-    OPTIONS.iter().filter(|option| slips(option) <= 2).min_by_key(slips)
+    let name = nearest_of(OPTIONS.iter().map(|option| option.name), written)?;
+    OPTIONS.iter().find(|option| option.name == name)
+}
+
+/// The name that is at most two slips from `written`.
+pub(super) fn nearest_of(names: impl Iterator<Item = &'static str>, written: &str) -> Option<&'static str> {
+    let written = written.to_lowercase().replace('-', "_");
+    let near = names.map(|name| (distance(name, &written), name)).filter(|(slips, _)| *slips <= 2);
+    near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
 /// The refusal of `written`, with the name that was meant, if one is near.

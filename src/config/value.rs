@@ -1,12 +1,17 @@
 //! From the text of a value to its type. A refusal is the end of a sentence that begins with the
 //! option's name; the parsers do not know which option that is.
 
+use crate::accounts::{HomeTemplate, Permissions};
+use crate::protocol::path::VirtualPath;
 use crate::session::SessionReuse;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::Ipv6Addr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -179,6 +184,80 @@ pub(super) fn file(name: &OsStr) -> Result<PathBuf, String> {
     }
 }
 
+/// Letters of permissions, each of which must be one.
+pub(super) fn letters(text: &str) -> Result<Permissions, String> {
+    let permissions = Permissions::from_letters(text);
+    match text.bytes().all(|letter| permissions.letters().any(|known| known == letter)) {
+        true => Ok(permissions),
+        false => Err(not(text, "made of the letters elradfmwMT")),
+    }
+}
+
+/// A template for homes.
+pub(super) fn home(text: &str) -> Result<HomeTemplate, String> {
+    HomeTemplate::parse(text)
+}
+
+/// Bytes, such as `5 GB` or `512 KiB`.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 10] = [
+        ("", 1),
+        ("b", 1),
+        ("kb", 1000),
+        ("mb", 1000 * 1000),
+        ("gb", 1000 * 1000 * 1000),
+        ("tb", 1000 * 1000 * 1000 * 1000),
+        ("kib", 1 << 10),
+        ("mib", 1 << 20),
+        ("gib", 1 << 30),
+        ("tib", 1 << 40),
+    ];
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let bytes = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
+    bytes.ok_or_else(|| not(text, "a number of bytes such as 500 MB or 2 GiB"))
+}
+
+/// Bytes a second, not none.
+pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(size(text)?).ok_or_else(|| not(text, "a number of bytes above 0"))
+}
+
+/// A day, from its first second in UTC, or a moment.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = text.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC)).map(|day| day.timestamp());
+    let is_day = text.len() == "2030-12-31".len();
+    let moment = if is_day { day } else { text.parse() };
+    moment.map_err(|_| not(text, "a date such as 2030-12-31 or a moment such as 2030-12-31T12:00:00Z"))
+}
+
+/// A path in a home.
+pub(super) fn path(text: &str) -> Result<VirtualPath, String> {
+    match text.is_empty() || text.contains('\0') {
+        true => Err(not(text, "a directory of a home, such as /archive")),
+        false => Ok(VirtualPath::root().join(text.as_bytes())),
+    }
+}
+
+/// A program and its arguments: one on each line, as a list in a file comes here, or parted by blanks.
+pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+    let words: Vec<String> = match text.ends_with('\n') {
+        true => text.lines().map(String::from).collect(),
+        false => text.split_whitespace().map(String::from).collect(),
+    };
+    match words.first().is_none_or(String::is_empty) || text.contains('\0') {
+        true => Err(not(text, "a program and its arguments")),
+        false => Ok(words),
+    }
+}
+
+/// A name of a table or a column.
+pub(super) fn identifier(text: &str) -> Result<String, String> {
+    line(text).map_err(|_| not(text, "the name of a table or a column"))
+}
+
 /// The usual refusal.
 fn not(text: &str, what: &str) -> String {
     format!("{text:?} is not {what}")
@@ -266,6 +345,42 @@ mod tests {
             let why = format!("\"{text}\" is not an address such as 127.0.0.1:2121 or [::1]:2121");
             assert_eq!(text.parse::<HostPort>(), Err(why));
         }
+    }
+
+    #[test]
+    fn sizes_and_rates() {
+        for (text, bytes) in [("0", 0), ("17", 17), ("5 GB", 5_000_000_000), ("10kB", 10_000), ("2 GiB", 2 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GB", "-1", "1.5 GB", "5 GBit", "99999999999 TB", "5 G B"] {
+            assert_eq!(size(text), Err(format!("\"{text}\" is not a number of bytes such as 500 MB or 2 GiB")));
+        }
+        assert_eq!(rate("0"), Err("\"0\" is not a number of bytes above 0".into()));
+    }
+
+    #[test]
+    fn moments() {
+        assert_eq!(moment("2030-12-31").unwrap().to_string(), "2030-12-31T00:00:00Z");
+        assert_eq!(moment("2030-12-31T12:00:00+02:00").unwrap().to_string(), "2030-12-31T10:00:00Z");
+        for text in ["", "tomorrow", "2030-13-01", "2030-12-31T12:00", "31.12.2030"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn programs_and_their_arguments() {
+        let strings = |words: &[&str]| Ok(words.iter().map(|word| word.to_string()).collect::<Vec<_>>());
+        assert_eq!(words("/bin/a  -x y"), strings(&["/bin/a", "-x", "y"]));
+        assert_eq!(words("/bin/a b\n\nc\n"), strings(&["/bin/a b", "", "c"]));
+        for text in ["", "  ", "\n", "a\0"] {
+            assert!(words(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn letters_must_be_known() {
+        assert_eq!(letters("elr").map(|set| format!("{set:?}")), Ok("elr".into()));
+        assert_eq!(letters("elx"), Err("\"elx\" is not made of the letters elradfmwMT".into()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The process itself: signals and limits.
+//! The process itself: signals, limits, users of the system.
 
 pub mod limits;
 pub mod signals;
+pub mod users;

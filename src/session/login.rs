@@ -87,7 +87,7 @@ impl Session<'_> {
         self.talk.handle.set_login(Waiting::Verifying);
         let result = self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip());
         let result = result.and_then(|known| {
-            let needs = self.talk.needs_of(&known.account.groups);
+            let needs = self.talk.needs_of(&known.account);
             if needs.control && !self.talk.control.is_secured() {
                 return Err(Refusal::Denied(Denial::TlsRequired));
             }

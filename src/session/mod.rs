@@ -397,7 +397,7 @@ impl<'a> Session<'a> {
         match services.verifier.current(&workspace.account) {
             Ok(known) => {
                 workspace.renew(known, &*services.storage);
-                self.talk.needs = self.talk.needs_of(&workspace.account.groups);
+                self.talk.needs = self.talk.needs_of(&workspace.account);
                 if self.talk.needs.control && !self.talk.control.is_secured() {
                     return Err(End::AccountClosed(Denial::TlsRequired.to_string()));
                 }

@@ -1,6 +1,7 @@
 //! AUTH, PBSZ, PROT, CCC (RFC 4217), and who may do without TLS.
 
 use super::{End, Session, Talk};
+use crate::accounts::Account;
 use crate::protocol::command::{ProtectionLevel, SecureCommand};
 use crate::protocol::network::Network;
 use crate::protocol::protection::Protection;
@@ -17,7 +18,7 @@ pub struct Needs {
     pub data: bool,
 }
 
-/// Who has to use TLS. A group's rule beats that of a network, and that beats the general one.
+/// Who has to use TLS. A user's rule beats that of a group, that beats the one of a network, and that the general one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsRules {
     /// For all others.
@@ -26,6 +27,8 @@ pub struct TlsRules {
     pub networks: Vec<(Network, bool)>,
     /// For accounts of these groups: whether it is required. Of several, the strictest counts.
     pub groups: Vec<(String, bool)>,
+    /// For accounts of these names.
+    pub users: Vec<(String, bool)>,
 }
 
 /// What is made of data connections that do not resume the TLS session of their control connection.
@@ -65,24 +68,28 @@ impl Protect {
 impl TlsRules {
     /// Whether TLS has to do with anybody.
     pub fn need_a_certificate(&self) -> bool {
-        let mut exceptions = self
-            .networks
-            .iter()
-            .map(|(_, required)| *required)
-            .chain(self.groups.iter().map(|(_, required)| *required));
-        self.general.control || self.general.data || exceptions.any(|required| required)
+        let mut networks = self.networks.iter().map(|(_, required)| *required);
+        self.general.control
+            || self.general.data
+            || networks.any(|required| required)
+            || self.of_people().any(|required| required)
     }
 
-    /// Before it is known who the client is. Where some group may do without, any name may be given in the clear.
+    fn of_people(&self) -> impl Iterator<Item = bool> {
+        self.users.iter().chain(&self.groups).map(|(_, required)| *required)
+    }
+
+    /// Before it is known who the client is. Where somebody may do without, any name may be given in the clear.
     fn before_login(&self, client: IpAddr) -> Needs {
         let Needs { control, data } = self.of_network(client);
-        Needs { control: control && self.groups.iter().all(|(_, required)| *required), data }
+        Needs { control: control && self.of_people().all(|required| required), data }
     }
 
-    /// For an account of these groups.
-    fn of_account(&self, client: IpAddr, groups: &[String]) -> Needs {
-        let rules = self.groups.iter().filter(|(name, _)| groups.contains(name));
-        match rules.map(|(_, required)| *required).max() {
+    /// For an account.
+    fn of_account(&self, client: IpAddr, username: &str, groups: &[String]) -> Needs {
+        let own = self.users.iter().filter(|(name, _)| name == username).map(|(_, required)| *required);
+        let of_groups = self.groups.iter().filter(|(name, _)| groups.contains(name)).map(|(_, required)| *required);
+        match own.max().or(of_groups.max()) {
             Some(required) => Needs { control: required, data: required },
             None => self.of_network(client),
         }
@@ -179,8 +186,8 @@ impl Talk<'_> {
         self.needs = self.settings().tls_rules.before_login(self.control.peer_ip());
     }
 
-    pub(super) fn needs_of(&self, groups: &[String]) -> Needs {
-        self.settings().tls_rules.of_account(self.control.peer_ip(), groups)
+    pub(super) fn needs_of(&self, account: &Account) -> Needs {
+        self.settings().tls_rules.of_account(self.control.peer_ip(), &account.username, &account.groups)
     }
 
     /// Whether AUTH would be obeyed.
@@ -218,6 +225,7 @@ mod tests {
             general: ALL,
             networks: vec![("10.0.0.0/8".parse().unwrap(), false), ("10.9.0.0/16".parse().unwrap(), true)],
             groups: vec![("staff".into(), true)],
+            users: vec![("rita".into(), true)],
         }
     }
 
@@ -228,8 +236,9 @@ mod tests {
         assert_eq!(rules.before_login(ip("10.1.1.1")), NOTHING);
         assert_eq!(rules.before_login(ip("10.9.1.1")), ALL);
         assert_eq!(rules.before_login(ip("192.0.2.1")), ALL);
-        assert_eq!(rules.of_account(ip("10.1.1.1"), &["staff".into()]), ALL);
-        assert_eq!(rules.of_account(ip("10.1.1.1"), &["cameras".into()]), NOTHING);
+        assert_eq!(rules.of_account(ip("10.1.1.1"), "ann", &["staff".into()]), ALL);
+        assert_eq!(rules.of_account(ip("10.1.1.1"), "rita", &[]), ALL);
+        assert_eq!(rules.of_account(ip("10.1.1.1"), "ann", &["cameras".into()]), NOTHING);
     }
 
     #[test]
@@ -237,8 +246,8 @@ mod tests {
         let client = "192.0.2.1".parse().unwrap();
         let rules = TlsRules { groups: vec![("cameras".into(), false), ("staff".into(), true)], ..rules() };
         assert_eq!(rules.before_login(client), Needs { control: false, data: true });
-        assert_eq!(rules.of_account(client, &["cameras".into()]), NOTHING);
-        assert_eq!(rules.of_account(client, &["cameras".into(), "staff".into()]), ALL);
-        assert_eq!(rules.of_account(client, &[]), ALL);
+        assert_eq!(rules.of_account(client, "ann", &["cameras".into()]), NOTHING);
+        assert_eq!(rules.of_account(client, "ann", &["cameras".into(), "staff".into()]), ALL);
+        assert_eq!(rules.of_account(client, "ann", &[]), ALL);
     }
 }

@@ -3,64 +3,94 @@
 
 mod file;
 mod last_login;
+mod tables;
 
-use super::user::{Directory, FtpAccount, Patience, User};
-use file::DatabaseFile;
+use super::user::{Directory, FieldNames, Patience, User};
+use crate::protocol::shown::Shown;
+use file::{DatabaseFile, lock};
 use last_login::LastLogin;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tables::{Fault, Tables};
 
 /// How long a login waits for Django to end its transaction.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a running session does: it can go on as it was.
 const SESSION_PATIENCE: Duration = Duration::from_millis(100);
 
-const ACCOUNT: &str = "\
-    SELECT u.username, u.password, u.is_active, g.permission, a.home_dir, g.home_dir, a.id, g.name \
-    FROM auth_user u \
-    JOIN django_ftpserver_ftpuseraccount a ON a.user_id = u.id \
-    JOIN django_ftpserver_ftpusergroup g ON g.id = a.group_id \
-    WHERE u.username = ?1";
-
-/// The users of a Django site that keeps them in SQLite, with the accounts of django-ftpserver.
+/// The users of a Django site that keeps them in SQLite, with the accounts of django-ftpserver if it has any.
 #[derive(Debug)]
 pub struct DjangoDatabase {
     file: DatabaseFile,
+    names: FieldNames,
+    /// The tables, and the version of the schema that they were found in.
+    tables: Mutex<Option<(i64, Arc<Tables>)>>,
     last_login: LastLogin,
 }
 
 impl DjangoDatabase {
     /// Opens the site's database and looks whether it has the tables.
     pub fn open(path: impl Into<PathBuf>) -> Result<DjangoDatabase, String> {
+        DjangoDatabase::open_with(path, FieldNames::default())
+    }
+
+    /// The same for a site whose users are not in Django's own table.
+    pub fn open_with(path: impl Into<PathBuf>, names: FieldNames) -> Result<DjangoDatabase, String> {
         let path = path.into();
         let database = DjangoDatabase {
             file: DatabaseFile::new(path.clone()),
+            names,
+            tables: Mutex::default(),
             last_login: LastLogin::start(path).map_err(|error| error.to_string())?,
         };
-        database.ask(LOGIN_PATIENCE, |connection| connection.prepare(ACCOUNT).map(drop))?;
+        database.has_ftp_accounts()?;
         database.file.watch();
         Ok(database)
     }
 
-    fn ask<T>(&self, patience: Duration, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {
-        self.file.with(patience, query).map_err(|error| explain(self.file.path(), &error))
+    /// Whether the site has the tables of django-ftpserver.
+    pub fn has_ftp_accounts(&self) -> Result<bool, String> {
+        self.ask(LOGIN_PATIENCE, |_, tables| Ok(tables.has_accounts()))
     }
-}
 
-fn read(row: &Row) -> rusqlite::Result<User> {
-    // An empty home is none, as in Python.
-    let home = |column: usize| row.get(column).map(|text: Option<String>| text.filter(|text| !text.is_empty()));
-    let ftp = FtpAccount { permission: row.get(3)?, home: home(4)?.or(home(5)?), id: row.get(6)?, group: row.get(7)? };
-    Ok(User {
-        id: ftp.id.to_string(),
-        username: row.get(0)?,
-        password: row.get(1)?,
-        is_active: row.get(2)?,
-        is_superuser: false,
-        groups: Vec::new(),
-        ftp: Some(ftp),
-    })
+    fn ask<T>(
+        &self,
+        patience: Duration,
+        query: impl Fn(&Connection, &Tables) -> rusqlite::Result<T>,
+    ) -> Result<T, String> {
+        let answer = self.file.with(patience, |connection| {
+            let tables = match self.tables(connection) {
+                Ok(tables) => tables,
+                Err(Fault::Sqlite(error)) => return Err(error),
+                Err(Fault::Schema(why)) => return Ok(Err(why)),
+            };
+            let answer = query(connection, &tables);
+            if answer.is_err() {
+                *lock(&self.tables) = None; // they may have become others
+            }
+            answer.map(Ok)
+        });
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(why)) => Err(format!("database {}: {why}", self.file.path().display())),
+            Err(error) => Err(explain(self.file.path(), &error)),
+        }
+    }
+
+    /// The site's tables, looked for again after each migration.
+    fn tables(&self, connection: &Connection) -> Result<Arc<Tables>, Fault> {
+        let version = connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+        if let Some((of, tables)) = &*lock(&self.tables)
+            && *of == version
+        {
+            return Ok(tables.clone());
+        }
+        let tables = Arc::new(Tables::discover(connection, &self.names)?);
+        *lock(&self.tables) = Some((version, tables.clone()));
+        Ok(tables)
+    }
 }
 
 impl Directory for DjangoDatabase {
@@ -71,15 +101,16 @@ impl Directory for DjangoDatabase {
             Patience::Session if self.file.is_locked() => Duration::ZERO,
             Patience::Session => SESSION_PATIENCE,
         };
-        self.ask(patience, |connection| connection.prepare_cached(ACCOUNT)?.query_row([username], read).optional())
+        let mut users = self.ask(patience, |connection, tables| tables.find(connection, username))?;
+        if users.len() > 1 {
+            log::error!("{} can't log in: two users of the site have this name", Shown(username.as_bytes()));
+            return Ok(None);
+        }
+        Ok(users.pop())
     }
 
     fn visit_passwords(&self, visit: &mut dyn FnMut(&str)) -> Result<(), String> {
-        let stored: Vec<String> = self.ask(LOGIN_PATIENCE, |connection| {
-            let mut all = connection.prepare("SELECT password FROM auth_user")?;
-            let passwords = all.query_map([], |row| row.get(0))?;
-            passwords.collect()
-        })?;
+        let stored = self.ask(LOGIN_PATIENCE, |connection, tables| tables.passwords(connection))?;
         stored.iter().for_each(|password| visit(password));
         Ok(())
     }
@@ -100,19 +131,12 @@ impl Directory for DjangoDatabase {
 /// An error for the administrator: what, where, and what to do.
 fn explain(path: &Path, error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
-    let text = error.to_string();
     let advice = match error.sqlite_error_code() {
         Some(CannotOpen) => "it can't be opened; does it exist, and may this user read and write it and its directory?",
         Some(NotADatabase) => "it is not an SQLite database",
         Some(DatabaseCorrupt) => "it is damaged; restore a backup",
         Some(DatabaseBusy | DatabaseLocked) => "another program holds it locked",
-        _ if text.contains("no such table") || text.contains("no such column") => {
-            return format!(
-                "database {}: {text}; is this the site's database, and was `manage.py migrate` run?",
-                path.display()
-            );
-        }
-        _ => return format!("database {}: {text}", path.display()),
+        _ => return format!("database {}: {error}", path.display()),
     };
     format!("database {}: {advice}", path.display())
 }

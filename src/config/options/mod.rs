@@ -8,9 +8,9 @@ pub use table::OPTIONS;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use self::Kind::{MaybeSwitch, Path, Switch, Value};
+use self::Kind::{MaybeSwitch, Path, Switch, Value, Words};
 use super::Config;
-use super::value::{file, switch};
+use super::value::{file, switch, words};
 
 /// One option.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub enum Kind {
     MaybeSwitch(fn(&mut Config) -> &mut Option<bool>),
     /// `--name FILE`, any bytes.
     Path(fn(&mut Config) -> &mut Option<PathBuf>),
+    /// `--name PLACEHOLDER`, a program and its arguments.
+    Words(&'static str, fn(&mut Config) -> &mut Option<Vec<String>>),
     /// `--name PLACEHOLDER`.
     Value(&'static str, fn(&mut Config, &str) -> Result<(), String>),
 }
@@ -76,7 +78,7 @@ impl Opt {
         match self.kind {
             Switch(_) | MaybeSwitch(_) => None,
             Path(_) => Some("FILE"),
-            Value(placeholder, _) => Some(placeholder),
+            Value(placeholder, _) | Words(placeholder, _) => Some(placeholder),
         }
     }
 
@@ -97,6 +99,7 @@ impl Opt {
             Path(field) => put(field(config), file(value).map(Some)),
             Switch(field) => put(field(config), switch(text()?)),
             MaybeSwitch(field) => put(field(config), switch(text()?).map(Some)),
+            Words(_, field) => put(field(config), words(text()?).map(Some)),
             Value(_, set) => set(config, text()?),
         }
     }
@@ -134,6 +137,7 @@ mod tests {
                 Is("false") => "true",
                 Is("127.0.0.1:21") => "localhost:1",
                 Is("warn") => "off",
+                Is("elr" | "adfmwMT") => "e",
                 Is("off") => "cn",
                 Is(_) => "77",
                 Unset(..) => continue,

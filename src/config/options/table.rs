@@ -1,10 +1,11 @@
 //! The table of options.
 
 use super::super::value::{
-    certificate_login, host, is_required, limit, line, one_or_more, period, seconds, session_reuse, time_limit, umask,
+    certificate_login, host, identifier, is_required, letters, limit, line, one_or_more, period, seconds,
+    session_reuse, time_limit, umask,
 };
 use super::Initial::{Is, Unset};
-use super::Kind::{MaybeSwitch, Path, Switch, Value};
+use super::Kind::{MaybeSwitch, Path, Switch, Value, Words};
 use super::{Opt, put};
 
 /// Every option of the server, in the order of the help.
@@ -31,11 +32,89 @@ pub const OPTIONS: &[Opt] = &[
         doc: "SQLite database of the Django site.",
     },
     Opt {
+        name: "all_users",
+        group: "Accounts",
+        kind: MaybeSwitch(|c| &mut c.all_users),
+        default: Unset("if it has no FTP accounts, and home is set", "true"),
+        doc: "Let every active user of the site log in, also without an FTP account.",
+    },
+    Opt {
         name: "home",
         group: "Accounts",
         kind: Value("TEMPLATE", |c, v| put(&mut c.home, line(v).map(Some))),
         default: Unset("<parent of the server user's home>/{username}", "/srv/ftp/{username}"),
         doc: "Home of an account when neither it nor its group names one.",
+    },
+    Opt {
+        name: "read_perms",
+        group: "Accounts",
+        kind: Value("LETTERS", |c, v| put(&mut c.read_perms, letters(v))),
+        default: Is("elr"),
+        doc: "What users without an FTP account may do.",
+    },
+    Opt {
+        name: "write_perms",
+        group: "Accounts",
+        kind: Value("LETTERS", |c, v| put(&mut c.write_perms, letters(v))),
+        default: Is("adfmwMT"),
+        doc: "What superusers among them may do in addition.",
+    },
+    Opt {
+        name: "user_table",
+        group: "Accounts",
+        kind: Value("TABLE", |c, v| put(&mut c.user_table, identifier(v).map(Some))),
+        default: Unset("that of FTP accounts, else auth_user", "shop_customer"),
+        doc: "Table of the site's users.",
+    },
+    Opt {
+        name: "username_field",
+        group: "Accounts",
+        kind: Value("COLUMN", |c, v| put(&mut c.username_field, identifier(v))),
+        default: Is("username"),
+        doc: "Column that people log in with, such as email: the user model's USERNAME_FIELD.",
+    },
+    Opt {
+        name: "password_field",
+        group: "Accounts",
+        kind: Value("COLUMN", |c, v| put(&mut c.password_field, identifier(v))),
+        default: Is("password"),
+        doc: "Column of the stored passwords.",
+    },
+    Opt {
+        name: "active_field",
+        group: "Accounts",
+        kind: Value("COLUMN", |c, v| put(&mut c.active_field, identifier(v))),
+        default: Is("is_active"),
+        doc: "Column that tells who may log in; where there is none, all may.",
+    },
+    Opt {
+        name: "superuser_field",
+        group: "Accounts",
+        kind: Value("COLUMN", |c, v| put(&mut c.superuser_field, identifier(v))),
+        default: Is("is_superuser"),
+        doc: "Column that tells who is a superuser; where there is none, nobody is.",
+    },
+    Opt {
+        name: "accounts_command",
+        group: "Accounts",
+        kind: Words("PROGRAM", |c| &mut c.accounts_command),
+        default: Unset("none", "/usr/local/bin/ftp-accounts"),
+        doc: "Program that decides logins instead of a site, asked in JSON; blanks part it from its arguments, a \
+              list in a file does so, too.",
+    },
+    Opt {
+        name: "accounts_command_timeout",
+        group: "Accounts",
+        kind: Value("SECONDS", |c, v| put(&mut c.accounts_command_timeout, period(v))),
+        default: Is("5"),
+        doc: "Seconds in which that program has to answer.",
+    },
+    Opt {
+        name: "accounts_command_user",
+        group: "Accounts",
+        kind: Value("USER", |c, v| put(&mut c.accounts_command_user, line(v).map(Some))),
+        default: Unset("the server's", "nobody"),
+        doc: "User of this system that the program runs as, which only root can choose.",
     },
     Opt {
         name: "timeout",
@@ -251,6 +330,14 @@ pub const OPTIONS: &[Opt] = &[
         kind: Value("NUMBER", |c, v| put(&mut c.max_login_attempts, one_or_more(v))),
         default: Is("3"),
         doc: "Failed logins after which a connection is closed.",
+    },
+    Opt {
+        name: "login_cache_seconds",
+        group: "Logins",
+        kind: Value("SECONDS", |c, v| put(&mut c.login_cache_seconds, seconds(v))),
+        default: Is("60"),
+        doc: "Seconds for which a login that succeeded spares the next one the work of verifying the same password \
+              (0 = none).",
     },
     Opt {
         name: "ban_failures",

@@ -1,0 +1,193 @@
+//! Where a site keeps its users: found in the schema, for sites may have a user model of their own.
+
+use super::super::user::{FieldNames, FtpAccount, User};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+
+const ACCOUNTS: &str = "django_ftpserver_ftpuseraccount";
+const ACCOUNT_GROUPS: &str = "django_ftpserver_ftpusergroup";
+const USERS: &str = "auth_user";
+const GROUPS: &str = "auth_group";
+
+/// The questions to one site's tables.
+#[derive(Debug)]
+pub(super) struct Tables {
+    find: String,
+    groups: Option<String>,
+    passwords: String,
+    has_accounts: bool,
+}
+
+/// Why no user can be told.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// SQLite says so.
+    Sqlite(rusqlite::Error),
+    /// The tables are not as they should be.
+    Schema(String),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Fault {
+        Fault::Sqlite(error)
+    }
+}
+
+impl Tables {
+    /// Looks for the tables of users, their groups and the accounts of django-ftpserver.
+    pub(super) fn discover(connection: &Connection, names: &FieldNames) -> Result<Tables, Fault> {
+        let has_accounts = !columns(connection, ACCOUNTS)?.is_empty();
+        let referred = if has_accounts { referred_table(connection, ACCOUNTS, "user_id")? } else { None };
+        let users = names.user_table.clone().or(referred).unwrap_or_else(|| USERS.to_string());
+        let of_users = columns(connection, &users)?;
+        if of_users.is_empty() {
+            return Err(Fault::Schema(format!(
+                "there is no table {users}; is this the site's database, and was `manage.py migrate` run?"
+            )));
+        }
+        let has = |name: &str| of_users.iter().any(|column| column.name == name);
+        for (name, option) in [(&names.username, "username_field"), (&names.password, "password_field")] {
+            if !has(name) {
+                let known: Vec<&str> = of_users.iter().map(|column| column.name.as_str()).collect();
+                let known = known.join(", ");
+                return Err(Fault::Schema(format!(
+                    "table {users} has no column {name}; {option} names another of its columns: {known}"
+                )));
+            }
+        }
+        let key = of_users.iter().find(|column| column.is_key).map_or("id", |column| &column.name);
+        let or =
+            |name: &str, constant: &str| if has(name) { format!("u.{}", quoted(name)) } else { constant.to_string() };
+        let (active, superuser) = (or(&names.active, "1"), or(&names.superuser, "0"));
+        let account = match has_accounts {
+            true => format!(
+                "a.id, g.id, g.name, g.permission, a.home_dir, g.home_dir FROM {} u \
+                 LEFT JOIN {ACCOUNTS} a ON a.user_id = u.{key} LEFT JOIN {ACCOUNT_GROUPS} g ON g.id = a.group_id",
+                quoted(&users),
+                key = quoted(key),
+            ),
+            false => format!("NULL FROM {} u", quoted(&users)),
+        };
+        let (username, password) = (quoted(&names.username), quoted(&names.password));
+        Ok(Tables {
+            find: format!(
+                "SELECT u.{}, u.{username}, u.{password}, {active}, {superuser}, {account} WHERE u.{username} = ?1 LIMIT 2",
+                quoted(key)
+            ),
+            groups: groups_question(connection, &users)?,
+            passwords: format!("SELECT {password} FROM {}", quoted(&users)),
+            has_accounts,
+        })
+    }
+
+    pub(super) fn has_accounts(&self) -> bool {
+        self.has_accounts
+    }
+
+    /// The users of this name, at most two.
+    pub(super) fn find(&self, connection: &Connection, username: &str) -> rusqlite::Result<Vec<User>> {
+        let mut statement = connection.prepare_cached(&self.find)?;
+        let mut rows = statement.query([username])?;
+        let mut users = Vec::new();
+        while let Some(row) = rows.next()? {
+            let ftp = match row.get(5)? {
+                Some(id) => Some(read_account(row, id)?),
+                None => None,
+            };
+            // An account whose group has gone is none, and opens no other door.
+            if matches!(ftp, Some(None)) {
+                continue;
+            }
+            let mut user = read_user(row)?;
+            user.ftp = ftp.flatten();
+            if user.ftp.is_none() {
+                user.groups = self.groups_of(connection, row.get_ref(0)?)?;
+            }
+            users.push(user);
+        }
+        Ok(users)
+    }
+
+    fn groups_of(&self, connection: &Connection, key: ValueRef<'_>) -> rusqlite::Result<Vec<String>> {
+        let Some(question) = &self.groups else { return Ok(Vec::new()) };
+        let mut statement = connection.prepare_cached(question)?;
+        let names = statement.query_map([rusqlite::types::Value::try_from(key)?], |row| row.get(0))?;
+        names.collect()
+    }
+
+    /// Every stored password.
+    pub(super) fn passwords(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare(&self.passwords)?;
+        let passwords = statement.query_map([], |row| row.get(0))?;
+        passwords.collect()
+    }
+}
+
+fn read_user(row: &Row) -> rusqlite::Result<User> {
+    Ok(User {
+        id: key_text(row.get_ref(0)?),
+        username: row.get(1)?,
+        password: row.get(2)?,
+        is_active: row.get(3)?,
+        is_superuser: row.get(4)?,
+        groups: Vec::new(),
+        ftp: None,
+    })
+}
+
+fn read_account(row: &Row, id: i64) -> rusqlite::Result<Option<FtpAccount>> {
+    if row.get::<_, Option<i64>>(6)?.is_none() {
+        return Ok(None);
+    }
+    // An empty home is none, as in Python.
+    let home = |column: usize| row.get(column).map(|text: Option<String>| text.filter(|text| !text.is_empty()));
+    Ok(Some(FtpAccount { id, group: row.get(7)?, permission: row.get(8)?, home: home(9)?.or(home(10)?) }))
+}
+
+/// Keys are numbers, or UUIDs as text.
+fn key_text(key: ValueRef<'_>) -> String {
+    match key {
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+struct Column {
+    name: String,
+    is_key: bool,
+}
+
+/// The columns of a table; none if there is no such table.
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
+    let mut statement = connection.prepare("SELECT name, pk FROM pragma_table_info(?1)")?;
+    let columns = statement.query_map([table], |row| Ok(Column { name: row.get(0)?, is_key: row.get(1)? }))?;
+    columns.collect()
+}
+
+/// The table that a column refers to.
+fn referred_table(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare("SELECT \"table\" FROM pragma_foreign_key_list(?1) WHERE \"from\" = ?2")?;
+    let mut tables = statement.query_map([table, column], |row| row.get(0))?;
+    tables.next().transpose()
+}
+
+/// How to ask for a user's groups: through the table that refers to both, as Django makes it.
+fn groups_question(connection: &Connection, users: &str) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare(
+        "SELECT m.name, u.\"from\", g.\"from\" FROM sqlite_master m, pragma_foreign_key_list(m.name) u, \
+         pragma_foreign_key_list(m.name) g \
+         WHERE m.type = 'table' AND u.\"table\" = ?1 AND g.\"table\" = ?2 ORDER BY m.name <> ?1 || '_groups'",
+    )?;
+    let mut found = statement.query_map([users, GROUPS], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+    let between: Option<[String; 3]> = found.next().transpose()?;
+    Ok(between.map(|[table, user, group]| {
+        let [table, user, group] = [table, user, group].map(|name| quoted(&name));
+        format!("SELECT g.name FROM {GROUPS} g JOIN {table} t ON t.{group} = g.id WHERE t.{user} = ?1 ORDER BY g.name")
+    }))
+}
+
+/// A name as SQL takes it, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

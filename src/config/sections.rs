@@ -1,0 +1,198 @@
+//! `[user."ann"]`, `[group."staff"]`, `[network."10.0.0.0/8"]`: what holds for some only, which stands in files alone.
+
+use toml::de::{DeTable, DeValue};
+
+use super::file::scalar;
+use super::options::OPTIONS;
+use super::suggest::{nearest_of, no_such_option};
+use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size};
+use super::{Network, Problem};
+use crate::accounts::Rule;
+
+/// What a file says of users, groups and networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// By the name that they log in with.
+    pub users: Vec<(String, Section)>,
+    /// By the name of the FTP group, or of Django's for users without an FTP account.
+    pub groups: Vec<(String, Section)>,
+    /// Whether TLS is required of clients in a network.
+    pub networks: Vec<(Network, bool)>,
+}
+
+/// What one section says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// Whether TLS is required.
+    pub tls: Option<bool>,
+    /// Everything else.
+    pub rule: Rule,
+}
+
+/// One key of a section.
+#[derive(Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// A value, as TOML.
+    pub example: &'static str,
+    /// One sentence for the administrator.
+    pub doc: &'static str,
+    set: fn(&mut Section, &[String]) -> Result<(), String>,
+}
+
+/// Every key of a section about users or groups.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "permission",
+        example: "\"elradfmwMT\"",
+        doc: "What they may do, in the letters of pyftpdlib.",
+        set: |s, v| put(&mut s.rule.permissions, one(v).and_then(letters)),
+    },
+    Key {
+        name: "home",
+        example: "\"/srv/ftp/{username}\"",
+        doc: "Their home.",
+        set: |s, v| put(&mut s.rule.home, one(v).and_then(home)),
+    },
+    Key {
+        name: "quota",
+        example: "\"5 GB\"",
+        doc: "What all files in their home may have together.",
+        set: |s, v| put(&mut s.rule.quota, one(v).and_then(size)),
+    },
+    Key {
+        name: "download_rate",
+        example: "\"2 MB\"",
+        doc: "What all sessions of one account may download in a second.",
+        set: |s, v| put(&mut s.rule.download_rate, one(v).and_then(rate)),
+    },
+    Key {
+        name: "upload_rate",
+        example: "\"500 kB\"",
+        doc: "What all sessions of one account may upload in a second.",
+        set: |s, v| put(&mut s.rule.upload_rate, one(v).and_then(rate)),
+    },
+    Key {
+        name: "max_sessions",
+        example: "2",
+        doc: "How often one account may be logged in at once.",
+        set: |s, v| put(&mut s.rule.max_sessions, one(v).and_then(one_or_more)),
+    },
+    Key {
+        name: "networks",
+        example: "[\"10.0.0.0/8\", \"2001:db8::/32\"]",
+        doc: "Where they may log in from.",
+        set: |s, v| put(&mut s.rule.networks, v.iter().map(|network| network.parse()).collect()),
+    },
+    Key {
+        name: "expires",
+        example: "2030-12-31",
+        doc: "The day (UTC) from which on they can't log in, or the moment: 2030-12-31T12:00:00Z.",
+        set: |s, v| put(&mut s.rule.expires, one(v).and_then(moment)),
+    },
+    Key {
+        name: "read_only",
+        example: "[\"/archive\"]",
+        doc: "Directories of their home in which nothing can be changed.",
+        set: |s, v| put(&mut s.rule.read_only, v.iter().map(|directory| path(directory)).collect()),
+    },
+    Key {
+        name: "tls",
+        example: "\"required\"",
+        doc: "Whether they have to use TLS: required or optional.",
+        set: |s, v| put(&mut s.tls, one(v).and_then(is_required)),
+    },
+];
+
+fn put<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+    *field = Some(value?);
+    Ok(())
+}
+
+fn one(values: &[String]) -> Result<&str, String> {
+    match values {
+        [value] => Ok(value),
+        _ => Err("takes one value, not a list".to_string()),
+    }
+}
+
+/// The sections about users, or those about groups, in their order.
+pub(super) fn people(
+    at: &impl Fn(usize) -> String,
+    kind: &str,
+    table: &DeTable,
+) -> Result<Vec<(String, Section)>, Problem> {
+    let parse = |section: &mut Section, name: &str, value: &DeValue| {
+        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+            return Err(Fault::NoSuchKey(nearest_of(KEYS.iter().map(|key| key.name), name)));
+        };
+        (key.set)(section, &values(value)?).map_err(Fault::Value)
+    };
+    sections(at, kind, table, |name| Ok(name.to_string()), parse)
+}
+
+/// The sections about networks.
+pub(super) fn networks(at: &impl Fn(usize) -> String, table: &DeTable) -> Result<Vec<(Network, bool)>, Problem> {
+    let parse = |tls: &mut Option<bool>, name: &str, value: &DeValue| match name {
+        "tls" => put(tls, one(&values(value)?).and_then(is_required)).map_err(Fault::Value),
+        _ => Err(Fault::NoSuchKey(Some("tls"))),
+    };
+    let found = sections(at, "network", table, str::parse, parse)?;
+    Ok(found.into_iter().filter_map(|(network, tls)| Some((network, tls?))).collect())
+}
+
+enum Fault {
+    Value(String),
+    NoSuchKey(Option<&'static str>),
+}
+
+fn values(value: &DeValue) -> Result<Vec<String>, Fault> {
+    let text = |value: &DeValue| match value {
+        DeValue::Datetime(moment) => Ok(moment.to_string()),
+        value => scalar(value),
+    };
+    let values = match value {
+        DeValue::Array(items) => items.iter().map(|item| text(item.get_ref())).collect(),
+        value => text(value).map(|text| vec![text]),
+    };
+    values.map_err(|what| Fault::Value(format!("is {what}, which it does not take")))
+}
+
+fn sections<N, S: Default>(
+    at: &impl Fn(usize) -> String,
+    kind: &str,
+    table: &DeTable,
+    parse_name: impl Fn(&str) -> Result<N, String>,
+    parse: impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault>,
+) -> Result<Vec<(N, S)>, Problem> {
+    let mut found = Vec::new();
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    for (name, keys) in entries {
+        let (position, name) = (name.span().start, name.get_ref());
+        let origin = format!("{}: {kind}.{name:?}", at(position));
+        let who = parse_name(name).map_err(|why| Problem::new(format!("{origin}: {why}")))?;
+        let DeValue::Table(keys) = keys.get_ref() else {
+            return Err(Problem::new(format!("{origin}: is no section, such as [{kind}.{name:?}]")));
+        };
+        if keys.is_empty() {
+            return Err(Problem::new(format!("{origin}: says nothing")));
+        }
+        let mut section = S::default();
+        for (key, value) in keys {
+            let (position, key) = (key.span().start, key.get_ref());
+            let origin = format!("{}: {kind}.{name:?}.{key}", at(position));
+            match parse(&mut section, key, value.get_ref()) {
+                Ok(()) => {}
+                Err(Fault::Value(why)) => return Err(Problem::new(format!("{origin}: {why}"))),
+                Err(Fault::NoSuchKey(_)) if OPTIONS.iter().any(|option| option.name == key) => {
+                    return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
+                }
+                Err(Fault::NoSuchKey(meant)) => return Err(no_such_option(&origin, meant.map(String::from))),
+            }
+        }
+        found.push((who, section));
+    }
+    Ok(found)
+}
