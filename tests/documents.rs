@@ -21,6 +21,15 @@ fn holds(name: &str, expected: &str) {
     }
 }
 
+/// A part of the README.
+#[track_caller]
+fn holds_between(start: &str, end: &str, expected: &str) {
+    let (_, text) = document("README.md");
+    let head = text.split_once(start).unwrap().0;
+    let tail = text.split_once(end).unwrap().1;
+    holds("README.md", &format!("{head}{start}{expected}{end}{tail}"));
+}
+
 #[test]
 fn the_example_file_has_every_option() {
     holds("conf/django-ftpd.conf", &help::example_file());
@@ -28,11 +37,12 @@ fn the_example_file_has_every_option() {
 
 #[test]
 fn the_readme_has_every_option() {
-    let (_, text) = document("README.md");
-    let (start, end) = ("checked by a test -->\n", "<!-- end of options -->");
-    let head = text.split_once(start).unwrap().0;
-    let tail = text.split_once(end).unwrap().1;
-    holds("README.md", &format!("{head}{start}{}{end}{tail}", help::markdown_table()));
+    holds_between("checked by a test -->\n", "<!-- end of options -->", &help::markdown_table());
+}
+
+#[test]
+fn the_readme_has_every_key_of_sections() {
+    holds_between("checked by a test, too -->\n", "<!-- end of keys -->", &help::sections_table());
 }
 
 #[test]

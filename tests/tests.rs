@@ -12,6 +12,8 @@
 //! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
+//! | `sites.rs` | custom user models, sites without FTP accounts, what the file says of users and groups |
+//! | `accounts_command.rs` | a program that decides logins |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -27,6 +29,7 @@
 mod support;
 
 mod accounts;
+mod accounts_command;
 mod commands;
 mod configuration;
 mod data_connections;
@@ -41,6 +44,7 @@ mod security_logins;
 mod security_network;
 mod security_tls;
 mod security_tls_data;
+mod sites;
 mod smoke;
 mod stopping;
 mod tls;

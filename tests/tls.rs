@@ -3,7 +3,6 @@
 use crate::support::{Client, TestServer, Tls, eventually};
 use rustls::version::{TLS12, TLS13};
 use serde_json::Value;
-use std::fs;
 
 const CLEAR_LOGIN: [(&str, u16); 2] = [("USER ann", 331), ("PASS ann-secret", 230)];
 
@@ -15,10 +14,7 @@ fn features(client: &mut Client) -> Vec<String> {
 
 /// A server whose file of options has these sections.
 fn with_sections(args: &[&str], text: &str) -> TestServer {
-    let builder = TestServer::with_tls(args);
-    let file = builder.outside("ftpd.conf");
-    fs::write(&file, text).unwrap();
-    builder.args(&["--config", file.to_str().unwrap()]).start()
+    TestServer::with_tls(args).file(text).start()
 }
 
 #[test]

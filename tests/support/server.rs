@@ -28,6 +28,7 @@ pub struct Builder {
     host: String,
     scratch: Scratch,
     before: Option<String>,
+    has_site: bool,
 }
 
 struct Scratch(PathBuf);
@@ -60,6 +61,7 @@ impl TestServer {
             host: "127.0.0.1".to_string(),
             scratch,
             before: None,
+            has_site: true,
         };
         let homes = builder.homes().display().to_string();
         let site = builder.site();
@@ -251,6 +253,32 @@ impl Builder {
         self
     }
 
+    /// With the database of another site that real Django made: `custom` or `bare`; see tests/fixtures/make-shapes.
+    pub fn shape(self, name: &str) -> Builder {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.sqlite3"));
+        std::fs::copy(fixture, self.scratch.0.join("site.sqlite3")).unwrap();
+        self
+    }
+
+    /// With a file of options.
+    pub fn file(self, text: &str) -> Builder {
+        let file = self.outside("ftpd.conf");
+        std::fs::write(&file, text).unwrap();
+        self.args(&["--config", file.to_str().unwrap()])
+    }
+
+    /// Homes below the scratch directory, for who has none otherwise.
+    pub fn homes_by_option(self) -> Builder {
+        let template = self.homes().join("{username}").display().to_string();
+        self.args(&["--home", &template])
+    }
+
+    /// Without the site's database.
+    pub fn without_site(mut self) -> Builder {
+        self.has_site = false;
+        self
+    }
+
     /// The directory that holds the homes; exists already.
     pub fn homes(&self) -> PathBuf {
         self.scratch.0.join("homes")
@@ -305,7 +333,9 @@ impl Builder {
         let mut command = Command::new("sh");
         let script = format!("{}exec \"$0\" \"$@\"", self.before.map(|before| before + "; ").unwrap_or_default());
         command.args(["-c", &script, binary, "serve"]);
-        command.arg("--database").arg(self.scratch.0.join("site.sqlite3"));
+        if self.has_site {
+            command.arg("--database").arg(self.scratch.0.join("site.sqlite3"));
+        }
         command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
         command.args(&self.args).arg(format!("{}:0", self.host));
         command.env("RUST_LOG", "debug").envs(self.env);

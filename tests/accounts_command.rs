@@ -1,0 +1,161 @@
+//! A program that decides logins: what it is asked, what it may answer, and what becomes of it when it doesn't.
+
+use crate::support::{Client, TestServer, eventually};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A server whose logins a shell script decides; `$HOMES` is where homes are.
+fn server_with(script: &str, args: &[&str]) -> TestServer {
+    let builder = TestServer::with(args).without_site();
+    let program = builder.outside("accounts");
+    let homes = builder.homes();
+    fs::set_permissions(homes.parent().unwrap(), PermissionsExt::from_mode(0o755)).unwrap();
+    write_program(&program, &format!("#!/bin/sh\nHOMES={}\n{script}\n", homes.display()));
+    builder.args(&["--accounts-command", &format!("{} one two", program.display())]).start()
+}
+
+fn write_program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+fn login(server: &TestServer, username: &str, password: &str) -> (Client, u16) {
+    let mut client = server.client();
+    client.send(&format!("USER {username}")).expect(331);
+    let code = client.code(&format!("PASS {password}"));
+    (client, code)
+}
+
+#[test]
+fn it_is_asked_in_json_and_answers_with_an_account() {
+    let server = server_with(
+        r#"
+        read question
+        printf '%s %s\n%s\n' "$1" "$2" "$question" > "$HOMES/asked"
+        case "$question" in
+            *'"password":"right"'*) printf '{"home":"%s","permission":"elrm","groups":["a"],"id":"7"}' "$HOMES/ann" ;;
+            *) echo '{"denied":"no such luck"}' ;;
+        esac"#,
+        &[],
+    );
+    server.home("ann");
+    let (mut ann, code) = login(&server, "ann", "right");
+    assert_eq!(code, 230);
+    ann.script(&[("MKD d", 257), ("RMD d", 550)]);
+    let asked = fs::read_to_string(server.outside("homes/asked")).unwrap();
+    let (arguments, question) = asked.split_once('\n').unwrap();
+    assert_eq!(arguments, "one two");
+    let question: serde_json::Value = serde_json::from_str(question).unwrap();
+    let expected = serde_json::json!({"username": "ann", "password": "right", "remote_ip": "127.0.0.1"});
+    assert_eq!(question, expected);
+    assert_eq!(login(&server, "ann", "wrong").1, 530);
+    server.expect_event("ftp_login_failed", &[("reason", "accounts_command: no such luck")]);
+}
+
+#[test]
+fn a_file_may_give_its_arguments_as_a_list() {
+    let builder = TestServer::with(&[]).without_site();
+    let (program, home) = (builder.outside("accounts"), builder.homes());
+    write_program(&program, "#!/bin/sh\n[ \"$1\" = 'a b' ] && [ $# = 2 ] && printf '{\"home\":\"%s\"}' \"$2\"\n");
+    let text = format!(
+        "accounts_command = [{:?}, \"a b\", {:?}]\n",
+        program.display().to_string(),
+        home.display().to_string()
+    );
+    let server = builder.file(&text).start();
+    assert_eq!(login(&server, "anybody", "x").1, 230);
+}
+
+#[test]
+fn an_answer_that_is_none_is_421_and_a_line_in_the_log() {
+    for (script, why) in [
+        ("exit 3", "exit status: 3: no word of why"),
+        ("echo 'the database is away' >&2; exit 1", "exit status: 1: the database is away"),
+        ("", "its answer is no JSON"),
+        ("echo '[1]'", "its answer is no JSON object"),
+        ("echo '{}'", "its answer has neither home nor denied"),
+        ("echo '{\"home\":\"relative\"}'", "home: is no absolute path"),
+        ("echo '{\"home\":\"/x\",\"qouta\":1}'", "qouta: nothing of that name can be answered"),
+        ("echo '{\"home\":\"/x\",\"quota\":\"1\"}'", "quota: is no whole number"),
+        ("echo '{\"home\":7}'", "home: is no text"),
+        ("kill -9 $$", "signal: 9"),
+        ("head -c 100000 /dev/zero", "it says more than can be an answer"),
+    ] {
+        let server = server_with(script, &[]);
+        assert_eq!(login(&server, "ann", "x").1, 421, "{script}");
+        server.expect_log(why);
+    }
+}
+
+#[test]
+fn who_does_not_answer_in_time_is_killed_with_all_its_children() {
+    let server = server_with("sleep 60 & echo $! > \"$HOMES/child\"; sleep 60", &["--accounts-command-timeout", "0.5"]);
+    let begin = Instant::now();
+    assert_eq!(login(&server, "ann", "x").1, 421);
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    server.expect_log("no answer within 0.5 seconds");
+    let child = fs::read_to_string(server.outside("homes/child")).unwrap();
+    // What is left of it at most waits for init.
+    eventually("its child has ended", || {
+        let state = fs::read_to_string(format!("/proc/{}/stat", child.trim()));
+        state.is_err() || state.unwrap().contains(") Z ")
+    });
+}
+
+#[test]
+fn it_need_not_hear_the_question_nor_wait_for_what_it_leaves_behind() {
+    let server = server_with("exec <&-; sleep 2 & printf '{\"home\":\"%s\"}' \"$HOMES\"", &[]);
+    let begin = Instant::now();
+    assert_eq!(login(&server, "ann", "x").1, 230);
+    assert!(begin.elapsed() < Duration::from_secs(2), "it waited for the background");
+}
+
+#[test]
+fn nothing_is_left_of_programs_that_ran() {
+    let server = server_with("printf '{\"home\":\"%s\"}' \"$HOMES\"", &[]);
+    login(&server, "ann", "x").0.send("QUIT").expect(221);
+    let before = server.resources();
+    for _ in 0..20 {
+        assert_eq!(login(&server, "ann", "x").1, 230);
+    }
+    eventually("nothing is left", || server.holds_no_more_than(before));
+    let children = fs::read_to_string(format!("/proc/{}/task/{0}/children", server.pid())).unwrap_or_default();
+    assert_eq!(children, "");
+}
+
+#[test]
+fn root_has_it_run_as_somebody_else() {
+    if !rustix::process::getuid().is_root() {
+        let (status, said) = failing(&["--accounts-command", "/bin/true", "--accounts-command-user", "no such user"]);
+        assert_eq!((status, said.contains("there is no user")), (2, true), "{said}");
+        return;
+    }
+    let script = "read q; printf '{\"home\":\"%s\",\"groups\":[\"%s\"]}' \"/tmp\" \"$(id -u)\"; id -u > /dev/stderr; [ $(id -u) = 65534 ]";
+    let server = server_with(script, &["--accounts-command-user", "65534:65534"]);
+    assert_eq!(login(&server, "ann", "x").1, 230);
+}
+
+fn failing(args: &[&str]) -> (i32, String) {
+    TestServer::with(args).without_site().fails()
+}
+
+#[test]
+fn a_program_that_is_none_is_an_error_at_the_start() {
+    for (args, why) in [
+        (["--accounts-command", "relative"].as_slice(), "relative: a program is named by its absolute path"),
+        (&["--accounts-command", "/nowhere/x"], "accounts_command: /nowhere/x: No such file"),
+        (&["--accounts-command", "/etc/passwd"], "/etc/passwd: Permission denied"),
+        (&["--accounts-command", ""], "is not a program and its arguments"),
+        (
+            &["--accounts-command", "/bin/sh", "--accounts-command-user", "no such user"],
+            "there is no user \"no such user\"",
+        ),
+        (&["--accounts-command", "/bin/sh", "--database", "/x"], "only one of them can decide logins"),
+    ] {
+        let (status, said) = failing(args);
+        assert_eq!(status, 2, "{args:?}");
+        assert!(said.contains(why), "{args:?}: {said}");
+    }
+}

@@ -1,0 +1,249 @@
+//! Sites of every shape: a user model of their own, no FTP accounts at all; and what the file says of some users.
+
+use crate::support::{Client, TestServer, eventually};
+use std::fs;
+use std::time::Instant;
+
+/// A site whose users are customers: UUIDs for keys, and the email for a name.
+fn custom(args: &[&str]) -> TestServer {
+    let builder = TestServer::with(&["--username-field", "email"]).args(args).shape("custom");
+    let home = builder.homes().join("{username}").display().to_string();
+    builder.site().execute("UPDATE django_ftpserver_ftpusergroup SET home_dir = ?1", [home]).unwrap();
+    builder.start()
+}
+
+/// A site of Django's users alone, all of whom may log in.
+fn bare(args: &[&str]) -> TestServer {
+    TestServer::with(args).shape("bare").homes_by_option().start()
+}
+
+fn login(server: &TestServer, username: &str, password: &str) -> (Client, u16) {
+    let mut client = server.client();
+    client.send(&format!("USER {username}")).expect(331);
+    let code = client.code(&format!("PASS {password}"));
+    (client, code)
+}
+
+#[test]
+fn a_custom_user_model_is_found_through_the_accounts() {
+    let server = custom(&[]);
+    fs::write(server.home("ann@example.org").join("f"), "hers").unwrap();
+    let (mut ann, code) = login(&server, "ann@example.org", "ann-secret");
+    assert_eq!(code, 230);
+    ann.send("TYPE I").expect(200);
+    assert_eq!(ann.download("RETR f"), b"hers");
+    for name in ["ann", "noaccount@example.org", "inactive@example.org"] {
+        assert_eq!(login(&server, name, &format!("{}-secret", name.split('@').next().unwrap())).1, 530, "{name}");
+    }
+    server.site().execute("UPDATE shop_customer SET is_active = 0 WHERE email = 'ann@example.org'", []).unwrap();
+    ann.send("NOOP").expect(421);
+}
+
+#[test]
+fn a_column_that_is_not_there_is_named_with_those_that_are() {
+    let (status, said) = TestServer::with(&[]).shape("custom").fails();
+    assert_eq!(status, 2);
+    assert!(said.contains("table shop_customer has no column username; username_field names another"), "{said}");
+    assert!(said.contains("email"), "{said}");
+    let (status, said) = TestServer::with(&["--user-table", "people"]).fails();
+    assert_eq!(status, 2);
+    assert!(said.contains("there is no table people; is this the site's database"), "{said}");
+}
+
+#[test]
+fn all_users_may_log_in_where_that_is_said() {
+    let home = TestServer::with(&[]).homes();
+    let server = custom(&["--all-users", "--home", home.join("{username}").to_str().unwrap()]);
+    assert_eq!(login(&server, "noaccount@example.org", "noaccount-secret").1, 230);
+    assert_eq!(login(&server, "ann@example.org", "ann-secret").1, 230);
+    assert_eq!(login(&server, "inactive@example.org", "inactive-secret").1, 530);
+    // Where the site has FTP accounts, a home alone is no invitation.
+    let server = custom(&["--home", "/srv/ftp/{username}"]);
+    assert_eq!(login(&server, "noaccount@example.org", "noaccount-secret").1, 530);
+}
+
+#[test]
+fn a_site_without_ftp_accounts_lets_its_users_in_when_they_have_homes() {
+    let (status, said) = TestServer::with(&[]).shape("bare").fails();
+    assert_eq!(status, 2);
+    assert!(said.contains("the site has no FTP accounts (no table django_ftpserver_ftpuseraccount)"), "{said}");
+    assert!(said.contains("--home /srv/ftp/{username}"), "{said}");
+    let (status, _) = TestServer::with(&["--no-all-users"]).shape("bare").homes_by_option().fails();
+    assert_eq!(status, 2);
+
+    let server = bare(&[]);
+    for name in ["ann", "root"] {
+        fs::write(server.home(name).join("f"), name).unwrap();
+    }
+    let mut ann = server.login("ann");
+    assert_eq!(ann.download("RETR f"), b"ann");
+    ann.epsv();
+    ann.script(&[("STOR g", 550), ("DELE f", 550), ("MKD d", 550)]);
+    let mut root = server.login("root");
+    root.upload("STOR g", b"x");
+    root.script(&[("DELE g", 250), ("MKD d", 257)]);
+    assert_eq!(login(&server, "inactive", "inactive-secret").1, 530);
+    assert_eq!(login(&server, "ann", "wrong").1, 530);
+    server.site().execute("UPDATE auth_user SET is_superuser = 0 WHERE username = 'root'", []).unwrap();
+    root.script(&[("RMD d", 550), ("NOOP", 200)]);
+}
+
+#[test]
+fn what_users_without_ftp_accounts_may_do_can_be_chosen() {
+    let server = bare(&["--read-perms", "elrm", "--write-perms", "d"]);
+    server.home("ann");
+    server.login("ann").script(&[("MKD d", 257), ("RMD d", 550)]);
+    server.home("root");
+    server.login("root").script(&[("MKD d", 257), ("RMD d", 250), ("SITE CHMOD 600 x", 550)]);
+}
+
+#[test]
+fn groups_of_django_have_rules_where_there_are_no_ftp_groups() {
+    let builder = TestServer::with(&[]).shape("bare").homes_by_option();
+    let editors = builder.homes().join("editors");
+    fs::create_dir(&editors).unwrap();
+    let text = format!("[group.\"editors\"]\npermission = \"elradfmw\"\nhome = {:?}\n", editors.display().to_string());
+    let server = builder.file(&text).start();
+    let mut ann = server.login("ann");
+    ann.upload("STOR f", b"an article");
+    assert_eq!(fs::read(editors.join("f")).unwrap(), b"an article");
+    server.home("bob");
+    let mut bob = server.login("bob");
+    bob.epsv();
+    bob.send("STOR f").expect(550);
+    // It is live: who leaves the group is somewhere else.
+    server.site().execute("DELETE FROM auth_user_groups", []).unwrap();
+    server.home("ann");
+    assert!(ann.list("NLST").is_empty());
+}
+
+#[test]
+fn tables_and_columns_can_have_any_names() {
+    let builder = TestServer::with(&[
+        "--user-table",
+        "the people",
+        "--username-field",
+        "login",
+        "--password-field",
+        "hash",
+        "--active-field",
+        "enabled",
+        "--superuser-field",
+        "boss",
+    ]);
+    let builder = builder.shape("bare").homes_by_option();
+    builder
+        .site()
+        .execute_batch(
+            "CREATE VIEW \"the people\" AS SELECT id, username || '!' AS login, password AS hash, \
+             username <> 'bob' AS enabled, username = 'ann' AS boss FROM auth_user \
+             UNION ALL SELECT 1000 + id, 'twin', password, 1, 0 FROM auth_user",
+        )
+        .unwrap();
+    let server = builder.start();
+    server.home("ann!");
+    let (mut ann, code) = login(&server, "ann!", "ann-secret");
+    assert_eq!(code, 230);
+    ann.send("MKD d").expect(257);
+    assert_eq!(login(&server, "bob!", "bob-secret").1, 530);
+    assert_eq!(login(&server, "ann", "ann-secret").1, 530);
+    // A name that two have is nobody's.
+    assert_eq!(login(&server, "twin", "ann-secret").1, 530);
+    server.expect_log("twin can't log in: two users of the site have this name");
+}
+
+#[test]
+fn a_migration_while_the_server_runs_is_noticed() {
+    let server = bare(&[]);
+    server.home("ann");
+    let mut ann = server.login("ann");
+    server
+        .site()
+        .execute_batch(
+            "CREATE TABLE new (id integer PRIMARY KEY, is_active bool, username text, is_superuser bool, password text); \
+             INSERT INTO new SELECT id, 1, username, 0, password FROM auth_user; \
+             PRAGMA foreign_keys = OFF; DROP TABLE auth_user; ALTER TABLE new RENAME TO auth_user;",
+        )
+        .unwrap();
+    ann.send("PWD").expect(257);
+    assert_eq!(login(&server, "inactive", "inactive-secret").1, 230);
+}
+
+#[test]
+fn the_file_beats_the_site_and_users_beat_groups() {
+    let text = "[group.\"full\"]\npermission = \"elr\"\n[user.\"ann\"]\npermission = \"elrm\"\n";
+    let server = TestServer::with(&[]).file(text).start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    ann.script(&[("MKD d", 257), ("RMD d", 550)]);
+    server.home("sha1");
+    server.login("sha1").script(&[("MKD d", 550)]);
+}
+
+#[test]
+fn networks_and_dates_keep_people_out() {
+    let text = "\
+        [user.\"ann\"]\nnetworks = [\"127.0.0.2\", \"10.0.0.0/8\"]\n\
+        [user.\"sha1\"]\nexpires = 2020-01-01\n\
+        [user.\"rita\"]\nexpires = 2120-01-01\n";
+    let server = TestServer::with(&[]).file(text).start();
+    assert_eq!(login(&server, "ann", "ann-secret").1, 530);
+    server
+        .expect_event("ftp_login_failed", &[("username", "ann"), ("reason", "the account may not be used from there")]);
+    let mut near = Client::connect_from("127.0.0.2", server.address());
+    near.expect(220);
+    near.script(&[("USER ann", 331), ("PASS ann-secret", 230)]);
+    assert_eq!(login(&server, "sha1", "sha1-secret").1, 530);
+    server.expect_event("ftp_login_failed", &[("username", "sha1"), ("reason", "the account has expired")]);
+    assert_eq!(login(&server, "rita", "rita-secret").1, 230);
+}
+
+#[test]
+fn a_login_that_succeeded_spares_the_next_one_its_hash() {
+    let seconds = |server: &TestServer, password: &str, code: u16| {
+        let begin = Instant::now();
+        assert_eq!(login(server, "slow", password).1, code);
+        begin.elapsed().as_secs_f64()
+    };
+    let server = TestServer::start();
+    let first = seconds(&server, "slow-secret", 230);
+    let next: Vec<f64> = (0..5).map(|_| seconds(&server, "slow-secret", 230)).collect();
+    let quickest = next.iter().copied().fold(f64::MAX, f64::min);
+    assert!(quickest < first / 10.0, "{first} {next:?}");
+    // Neither another password nor another hash profits.
+    assert!(seconds(&server, "wrong", 530) > first / 3.0);
+    let sql = "UPDATE auth_user SET password = (SELECT password FROM auth_user WHERE username = 'ann') WHERE username = 'slow'";
+    server.site().execute(sql, []).unwrap();
+    assert_eq!(login(&server, "slow", "slow-secret").1, 530);
+    assert_eq!(login(&server, "slow", "ann-secret").1, 230);
+
+    let server = TestServer::with(&["--login-cache-seconds", "0"]).start();
+    let first = seconds(&server, "slow-secret", 230);
+    assert!(seconds(&server, "slow-secret", 230) > first / 3.0);
+}
+
+#[test]
+fn many_logins_that_hash_do_not_keep_a_session_waiting() {
+    let server = TestServer::with(&["--login-cache-seconds", "0"]).start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    let mut waiting: Vec<Client> = (0..30)
+        .map(|_| {
+            let mut client = server.client();
+            client.send("USER slow").expect(331);
+            client.send("PASS slow-secret");
+            client
+        })
+        .collect();
+    let mut times: Vec<f64> = (0..21)
+        .map(|_| {
+            let begin = Instant::now();
+            ann.send("NOOP").expect(200);
+            begin.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    assert!(times[10] < 0.25, "{times:?}");
+    waiting.truncate(2);
+    eventually("they come in", || waiting.iter_mut().all(|client| client.code("NOOP") >= 200));
+}
