@@ -152,12 +152,19 @@ fn a_database_that_cannot_serve_is_named_with_advice() {
         assert_eq!(status, 2, "{name}: {said}");
         assert_complaint(&said, &[path.to_str().unwrap(), advice]);
     }
-    for sql in ["DROP TABLE django_ftpserver_ftpusergroup", "ALTER TABLE auth_user RENAME COLUMN is_active TO other"] {
+    for (sql, advice) in [
+        ("DROP TABLE django_ftpserver_ftpusergroup", "manage.py migrate"),
+        (
+            "ALTER TABLE auth_user RENAME COLUMN is_active TO other",
+            "table auth_user has no column is_active; active_field",
+        ),
+        ("ALTER TABLE django_ftpserver_ftpuseraccount RENAME COLUMN home_dir TO other", "manage.py migrate"),
+    ] {
         let builder = TestServer::with(&[]);
         builder.site().execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
         let (status, said) = builder.fails();
         assert_eq!(status, 2, "{sql}: {said}");
-        assert_complaint(&said, &["site.sqlite3", "no such", "manage.py migrate"]);
+        assert_complaint(&said, &["site.sqlite3", advice]);
     }
 }
 
@@ -308,8 +315,8 @@ fn the_demo_refuses_another_database() {
 
 #[test]
 fn check_tells_every_fault_and_that_all_is_well() {
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/site.sqlite3");
-    let (status, out, err) = run(&["check", "--database", fixture]);
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bare.sqlite3");
+    let (status, out, err) = run(&["check", "--database", fixture, "--home", "/srv/ftp/{username}"]);
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
     assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 3, "{out}");
 
@@ -318,4 +325,29 @@ fn check_tells_every_fault_and_that_all_is_well() {
     assert_complaint(&err, &["there are 2 faults"]);
     assert!(out.contains("FAULT accounts       no accounts; name the site's SQLite database"), "{out}");
     assert!(out.contains("FAULT certificate    certfile: /nowhere/c.pem: no such file"), "{out}");
+}
+
+#[test]
+fn check_names_accounts_that_cannot_be_used_and_rules_about_nobody() {
+    let builder = TestServer::with(&[]);
+    let file = builder.outside("ftpd.conf");
+    std::fs::write(&file, "[group.\"full\"]\nquota = 1\n[group.\"fool\"]\nquota = 1\n[user.\"anne\"]\nquota = 1\n")
+        .unwrap();
+    let database = builder.outside("site.sqlite3");
+    let args = ["--database", database.to_str().unwrap(), "--config", file.to_str().unwrap()];
+    let (status, out, _) = run(&[["check"].as_slice(), &args].concat());
+    assert_eq!(status, 1);
+    for fault in [
+        "[group.\"fool\"]: there is no such group",
+        "[user.\"anne\"]: there is no such user",
+        "broken can't log in: the stored password uses no known format, which is not supported",
+        "badtemplate can't log in: home directory: \"/x/{group}\": only {username}",
+        ".. can't log in: home directory: the username can't be the name of a directory",
+    ] {
+        assert!(out.contains(&format!("FAULT accounts       {fault}")), "{fault}: {out}");
+    }
+    assert!(!out.contains("\"full\"") && !out.contains("unusable can't"), "{out}");
+    // A server that starts warns of them.
+    let server = builder.args(&args[2..]).start();
+    server.expect_log("[group.\"fool\"]: there is no such group");
 }

@@ -183,6 +183,11 @@ pub trait Accounts: Send + Sync {
         0
     }
 
+    /// What an administrator should know of, one line for each: rules about nobody, accounts that can't be used.
+    fn faults(&self) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
     /// Called once, when the server ends: what is still to be written should be.
     fn finish(&self) {}
 
@@ -203,6 +208,10 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
 
     fn version(&self) -> u64 {
         (**self).version()
+    }
+
+    fn faults(&self) -> Result<Vec<String>, String> {
+        (**self).faults()
     }
 
     fn finish(&self) {

@@ -1,7 +1,7 @@
 //! What the administrator says of users and groups, beside what the site says.
 
 use super::home::HomeTemplate;
-use super::user::User;
+use super::user::{Directory, Patience, User};
 use super::{Account, Denial, Limits, Permissions};
 use crate::protocol::network::Network;
 use crate::protocol::path::VirtualPath;
@@ -67,6 +67,21 @@ impl Rules {
     /// Whether such a user may log in at all.
     pub(super) fn have_account(&self, user: &User) -> bool {
         self.all_users || user.ftp.is_some()
+    }
+
+    /// Rules that are about nobody: most likely a slip of the pen, and they may be meant to keep people out.
+    pub(super) fn strangers(&self, directory: &dyn Directory) -> Result<Vec<String>, String> {
+        let mut strangers = Vec::new();
+        let groups = if self.groups.is_empty() { Vec::new() } else { directory.groups()? };
+        for (name, _) in self.groups.iter().filter(|(name, _)| !groups.contains(name)) {
+            strangers.push(format!("[group.{name:?}]: there is no such group"));
+        }
+        for (name, _) in &self.users {
+            if directory.find(name, Patience::Login)?.is_none() {
+                strangers.push(format!("[user.{name:?}]: there is no such user"));
+            }
+        }
+        Ok(strangers)
     }
 
     /// Whether they may come from there.

@@ -5,6 +5,7 @@ use super::password::Checker;
 use super::rules::{self, Rules};
 use super::user::{Directory, Patience, User};
 use super::{Account, Accounts, Attempt, Denial, Proof, Refusal};
+use crate::protocol::shown::Shown;
 use std::time::Duration;
 
 /// How long a login that succeeded is remembered, if nobody says anything.
@@ -27,7 +28,7 @@ impl<D: Directory> Site<D> {
     pub fn new(directory: D) -> Result<Site<D>, String> {
         let cache = Cache::new(REMEMBERED).map_err(|error| error.to_string())?;
         let mut checker = Checker::default();
-        directory.visit_passwords(&mut |stored| checker.learn(stored))?;
+        directory.visit(&mut |user| checker.learn(&user.password))?;
         Ok(Site { directory, rules: Rules::default(), checker, cache })
     }
 
@@ -105,6 +106,23 @@ impl<D: Directory> Accounts for Site<D> {
 
     fn version(&self) -> u64 {
         self.directory.version()
+    }
+
+    fn faults(&self) -> Result<Vec<String>, String> {
+        let mut faults = self.rules.strangers(&self.directory)?;
+        self.directory.visit(&mut |user| {
+            if !user.is_active || !self.rules.have_account(user) {
+                return;
+            }
+            let name = Shown(user.username.as_bytes());
+            if let Some(Denial::UnknownAlgorithm(what)) = self.checker.fault(&user.password) {
+                faults.push(format!("{name} can't log in: the stored password uses {what}, which is not supported"));
+            }
+            if let Err(denial @ Denial::BadHome(_)) = self.rules.account(user) {
+                faults.push(format!("{name} can't log in: {denial}"));
+            }
+        })?;
+        Ok(faults)
     }
 
     fn finish(&self) {

@@ -39,8 +39,11 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of this name, or why that can't be told now.
     fn find(&self, username: &str, patience: Patience) -> Result<Option<User>, String>;
 
-    /// Shows each stored password, so that it is known what they cost to verify.
-    fn visit_passwords(&self, visit: &mut dyn FnMut(&str)) -> Result<(), String>;
+    /// Shows each user, with or without their groups of Django.
+    fn visit(&self, visit: &mut dyn FnMut(&User)) -> Result<(), String>;
+
+    /// The names of all groups, of FTP and of Django.
+    fn groups(&self) -> Result<Vec<String>, String>;
 
     /// Another number whenever a user may have changed since the last call. It is asked before each command of each
     /// session.

@@ -2,6 +2,7 @@
 //! nothing, so it may run beside the server.
 
 use super::{Failure, logging, parts};
+use crate::accounts::Accounts;
 use crate::config::Config;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
@@ -10,15 +11,18 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
         .config
         .as_ref()
         .map_or("no file; flags, environment, defaults".to_string(), |path| path.display().to_string());
-    let database = || config.database.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    let findings = [
-        ("configuration", Ok(file)),
-        ("accounts", parts::accounts(&config).map(|_| database())),
-        (
-            "certificate",
-            parts::tls(&config).map(|tls| tls.map_or("none, so no TLS".to_string(), |tls| tls.to_string())),
-        ),
-    ];
+    let source = || match (&config.database, &config.accounts_command) {
+        (Some(path), _) => path.display().to_string(),
+        (None, words) => words.as_ref().map(|words| words.join(" ")).unwrap_or_default(),
+    };
+    let mut findings = vec![("configuration", Ok(file))];
+    match parts::accounts(&config).and_then(|accounts| accounts.faults()) {
+        Err(why) => findings.push(("accounts", Err(why))),
+        Ok(faults) if faults.is_empty() => findings.push(("accounts", Ok(source()))),
+        Ok(faults) => findings.extend(faults.into_iter().map(|fault| ("accounts", Err(fault)))),
+    }
+    let certificate = parts::tls(&config).map(|tls| tls.map_or("none, so no TLS".to_string(), |tls| tls.to_string()));
+    findings.push(("certificate", certificate));
     for (part, finding) in &findings {
         let (state, text) = match finding {
             Ok(text) => ("ok", text),

@@ -1,6 +1,7 @@
 //! `django-ftpd serve`: the configuration becomes a server.
 
 use super::{Failure, logging, parts};
+use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::events::Journal;
 use crate::process::limits;
@@ -8,6 +9,9 @@ use crate::process::signals::{self, HangUp};
 use crate::server::Server;
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
+
+/// Faults of accounts that the log tells at the start; the others do well without them.
+const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     logging::start();
@@ -22,6 +26,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
 /// A server that listens, with all that the configuration names opened.
 pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
     let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
+    let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
     let mut server = Server::bind((config.address.host.as_str(), config.address.port))
         .map_err(|error| cannot_listen(&config.address, &error))?;
@@ -45,6 +50,10 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
         .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
         .grace(config.stop_timeout)
         .settings(parts::settings(config));
+    faults.iter().take(FAULTS).for_each(|fault| log::warn!("{fault}"));
+    if faults.len() > FAULTS {
+        log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);
+    }
     Ok(match journal {
         Some(journal) => server.sink(journal),
         None => server,

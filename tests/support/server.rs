@@ -323,7 +323,8 @@ impl Builder {
 
     /// Starts a server that is expected to end at once; its exit status and what it said.
     pub fn fails(self) -> (i32, String) {
-        let (child, _scratch) = self.spawn();
+        let (mut child, _scratch) = self.spawn();
+        eventually("the server ends", || child.try_wait().unwrap().is_some());
         let output = child.wait_with_output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }

@@ -10,6 +10,7 @@ use crate::protocol::shown::Shown;
 use file::{DatabaseFile, lock};
 use last_login::LastLogin;
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -109,10 +110,13 @@ impl Directory for DjangoDatabase {
         Ok(users.pop())
     }
 
-    fn visit_passwords(&self, visit: &mut dyn FnMut(&str)) -> Result<(), String> {
-        let stored = self.ask(LOGIN_PATIENCE, |connection, tables| tables.passwords(connection))?;
-        stored.iter().for_each(|password| visit(password));
-        Ok(())
+    fn visit(&self, visit: &mut dyn FnMut(&User)) -> Result<(), String> {
+        let visit = RefCell::new(visit);
+        self.ask(LOGIN_PATIENCE, |connection, tables| tables.visit(connection, &mut **visit.borrow_mut()))
+    }
+
+    fn groups(&self) -> Result<Vec<String>, String> {
+        self.ask(LOGIN_PATIENCE, |connection, tables| tables.all_groups(connection))
     }
 
     fn version(&self) -> u64 {
@@ -131,12 +135,19 @@ impl Directory for DjangoDatabase {
 /// An error for the administrator: what, where, and what to do.
 fn explain(path: &Path, error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
+    let text = error.to_string();
     let advice = match error.sqlite_error_code() {
         Some(CannotOpen) => "it can't be opened; does it exist, and may this user read and write it and its directory?",
         Some(NotADatabase) => "it is not an SQLite database",
         Some(DatabaseCorrupt) => "it is damaged; restore a backup",
         Some(DatabaseBusy | DatabaseLocked) => "another program holds it locked",
-        _ => return format!("database {}: {error}", path.display()),
+        _ if text.contains("no such table") || text.contains("no such column") => {
+            return format!(
+                "database {}: {text}; is this the site's database, and was `manage.py migrate` run?",
+                path.display()
+            );
+        }
+        _ => return format!("database {}: {text}", path.display()),
     };
     format!("database {}: {advice}", path.display())
 }

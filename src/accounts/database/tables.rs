@@ -12,9 +12,14 @@ const GROUPS: &str = "auth_group";
 /// The questions to one site's tables.
 #[derive(Debug)]
 pub(super) struct Tables {
+    /// All users.
+    all: String,
+    /// The users of a name.
     find: String,
+    /// The groups of a user.
     groups: Option<String>,
-    passwords: String,
+    /// The names of all groups.
+    all_groups: Option<String>,
     has_accounts: bool,
 }
 
@@ -46,8 +51,14 @@ impl Tables {
             )));
         }
         let has = |name: &str| of_users.iter().any(|column| column.name == name);
-        for (name, option) in [(&names.username, "username_field"), (&names.password, "password_field")] {
-            if !has(name) {
+        // A user model may do without such a column, and then everybody is active. Django's own has it.
+        let needs_active = users == USERS || names.active != FieldNames::default().active;
+        for (name, option, is_needed) in [
+            (&names.username, "username_field", true),
+            (&names.password, "password_field", true),
+            (&names.active, "active_field", needs_active),
+        ] {
+            if is_needed && !has(name) {
                 let known: Vec<&str> = of_users.iter().map(|column| column.name.as_str()).collect();
                 let known = known.join(", ");
                 return Err(Fault::Schema(format!(
@@ -68,14 +79,18 @@ impl Tables {
             ),
             false => format!("NULL FROM {} u", quoted(&users)),
         };
-        let (username, password) = (quoted(&names.username), quoted(&names.password));
+        let (key, username, password) = (quoted(key), quoted(&names.username), quoted(&names.password));
+        let all = format!("SELECT u.{key}, u.{username}, u.{password}, {active}, {superuser}, {account}");
+        let of_groups = [(has_accounts, ACCOUNT_GROUPS), (!columns(connection, GROUPS)?.is_empty(), GROUPS)];
+        let of_groups =
+            of_groups.iter().filter(|(exists, _)| *exists).map(|(_, table)| format!("SELECT name FROM {table}"));
+        let of_groups: Vec<String> = of_groups.collect();
+        connection.prepare(&all)?; // every column is there
         Ok(Tables {
-            find: format!(
-                "SELECT u.{}, u.{username}, u.{password}, {active}, {superuser}, {account} WHERE u.{username} = ?1 LIMIT 2",
-                quoted(key)
-            ),
+            find: format!("{all} WHERE u.{username} = ?1 LIMIT 2"),
+            all,
             groups: groups_question(connection, &users)?,
-            passwords: format!("SELECT {password} FROM {}", quoted(&users)),
+            all_groups: (!of_groups.is_empty()).then(|| of_groups.join(" UNION ")),
             has_accounts,
         })
     }
@@ -90,22 +105,35 @@ impl Tables {
         let mut rows = statement.query([username])?;
         let mut users = Vec::new();
         while let Some(row) = rows.next()? {
-            let ftp = match row.get(5)? {
-                Some(id) => Some(read_account(row, id)?),
-                None => None,
-            };
-            // An account whose group has gone is none, and opens no other door.
-            if matches!(ftp, Some(None)) {
-                continue;
+            if let Some(mut user) = read_user(row)? {
+                if user.ftp.is_none() {
+                    user.groups = self.groups_of(connection, row.get_ref(0)?)?;
+                }
+                users.push(user);
             }
-            let mut user = read_user(row)?;
-            user.ftp = ftp.flatten();
-            if user.ftp.is_none() {
-                user.groups = self.groups_of(connection, row.get_ref(0)?)?;
-            }
-            users.push(user);
         }
         Ok(users)
+    }
+
+    /// Shows all users, without their groups of Django.
+    pub(super) fn visit(&self, connection: &Connection, visit: &mut dyn FnMut(&User)) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare(&self.all)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            // What is wrong with one user is theirs alone.
+            if let Ok(Some(user)) = read_user(row) {
+                visit(&user);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of all groups.
+    pub(super) fn all_groups(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
+        let Some(question) = &self.all_groups else { return Ok(Vec::new()) };
+        let mut statement = connection.prepare(question)?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        names.collect()
     }
 
     fn groups_of(&self, connection: &Connection, key: ValueRef<'_>) -> rusqlite::Result<Vec<String>> {
@@ -114,25 +142,26 @@ impl Tables {
         let names = statement.query_map([rusqlite::types::Value::try_from(key)?], |row| row.get(0))?;
         names.collect()
     }
-
-    /// Every stored password.
-    pub(super) fn passwords(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
-        let mut statement = connection.prepare(&self.passwords)?;
-        let passwords = statement.query_map([], |row| row.get(0))?;
-        passwords.collect()
-    }
 }
 
-fn read_user(row: &Row) -> rusqlite::Result<User> {
-    Ok(User {
+/// A user with their account, if they have one. An account whose group has gone is none, and opens no other door.
+fn read_user(row: &Row) -> rusqlite::Result<Option<User>> {
+    let ftp = match row.get(5)? {
+        None => None,
+        Some(id) => match read_account(row, id)? {
+            None => return Ok(None),
+            account => account,
+        },
+    };
+    Ok(Some(User {
         id: key_text(row.get_ref(0)?),
         username: row.get(1)?,
         password: row.get(2)?,
-        is_active: row.get(3)?,
-        is_superuser: row.get(4)?,
+        is_active: row.get::<_, Option<bool>>(3)?.unwrap_or(false),
+        is_superuser: row.get::<_, Option<bool>>(4)?.unwrap_or(false),
         groups: Vec::new(),
-        ftp: None,
-    })
+        ftp,
+    }))
 }
 
 fn read_account(row: &Row, id: i64) -> rusqlite::Result<Option<FtpAccount>> {

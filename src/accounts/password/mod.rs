@@ -107,6 +107,15 @@ impl Checker {
         Err(denial)
     }
 
+    /// Why no password could ever match, if that is the case.
+    pub(super) fn fault(&self, stored: &str) -> Option<Denial> {
+        match Stored::parse(stored) {
+            Stored::Pbkdf2(_) => None,
+            Stored::Unusable => Some(Denial::UnusablePassword),
+            Stored::Unknown(name) => Some(Denial::UnknownAlgorithm(name.to_string())),
+        }
+    }
+
     /// Takes the time of a verification.
     pub(super) fn pretend(&self, password: &[u8]) {
         let iterations = self.iterations.unwrap_or(USUAL_ITERATIONS);

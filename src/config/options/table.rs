@@ -35,8 +35,8 @@ pub const OPTIONS: &[Opt] = &[
         name: "all_users",
         group: "Accounts",
         kind: MaybeSwitch(|c| &mut c.all_users),
-        default: Unset("if it has no FTP accounts, and home is set", "true"),
-        doc: "Let every active user of the site log in, also without an FTP account.",
+        default: Unset("where there are no FTP accounts", "true"),
+        doc: "Let every active user of the site log in, also without an FTP account; so it is where a site has no FTP accounts, if home is set.",
     },
     Opt {
         name: "home",
