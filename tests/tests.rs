@@ -12,6 +12,7 @@
 //! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
+//! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -35,6 +36,7 @@ mod faults;
 mod limits;
 mod listings;
 mod login;
+mod passwords;
 mod permissions;
 mod security_files;
 mod security_logins;

@@ -37,7 +37,7 @@ impl<D: Directory> Site<D> {
         self
     }
 
-    /// Believes also the hashes that Django has given up, which a thief of the database could turn into passwords.
+    /// Verifies also the hashes that Django has given up, which a thief of the database could turn into passwords.
     pub fn legacy_hashes(mut self, legacy: bool) -> Site<D> {
         self.checker = self.checker.legacy(legacy);
         self

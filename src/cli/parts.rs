@@ -18,7 +18,7 @@ pub(super) fn accounts(config: &Config) -> Result<Site<DjangoDatabase>, String> 
     if let Some(template) = &config.home {
         rules.home = HomeTemplate::parse(template).map_err(|why| format!("home: {why}"))?;
     }
-    Ok(Site::new(DjangoDatabase::open(database)?)?.rules(rules))
+    Ok(Site::new(DjangoDatabase::open(database)?)?.rules(rules).legacy_hashes(config.legacy_hashes))
 }
 
 /// The certificate. Without one, nothing that needs it may be asked for.

@@ -49,7 +49,7 @@ impl Recipe {
         }
     }
 
-    /// About how many rounds of PBKDF2 with SHA-256 take as long.
+    /// About how many rounds of PBKDF2 with SHA-256 take as long, on processors that have instructions for SHA-256.
     pub(super) fn work(self) -> u64 {
         match self {
             Recipe::Digest(_) => 0,

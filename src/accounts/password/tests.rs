@@ -210,9 +210,9 @@ fn broken_and_immoderate_values_of_the_slower_ones_are_named() {
         assert_eq!(reason(&checker, &stored), format!("a broken {name} format"), "{stored}");
     }
     for ((stored, name), what) in [
-        (argon2("argon2id$v=19$m=1048577,t=1,p=1"), "m= 1048577, where 1048576"),
-        (argon2("argon2id$v=19$m=8,t=1001,p=1"), "t= 1001, where 1000"),
-        (argon2("argon2id$v=19$m=8,t=1,p=16777216"), "p= 16777216, where 16777215"),
+        (argon2("argon2id$v=19$m=1048577,t=1,p=1"), "m 1048577, where 1048576"),
+        (argon2("argon2id$v=19$m=8,t=1001,p=1"), "t 1001, where 1000"),
+        (argon2("argon2id$v=19$m=8,t=1,p=16777216"), "p 16777216, where 16777215"),
         (argon2("argon2id$v=19$m=1048576,t=33,p=1"), "m·t bytes 35433480192, where 34359738368"),
         (bcrypt("$2b$19"), "cost 19, where 18"),
         (bcrypt("$2b$99"), "cost 99, where 18"),

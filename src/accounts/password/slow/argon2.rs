@@ -33,14 +33,17 @@ pub(super) fn parse(text: &str) -> Result<(Slow, Vec<u8>, &str), Fault> {
         _ => return Err(Fault::Broken),
     };
     let [memory, passes, lanes] = *costs.split(',').collect::<Vec<_>>() else { return Err(Fault::Broken) };
-    let cost = |text: &str, name: &str, most| parameter(text.strip_prefix(name).ok_or(Fault::Broken)?, name, most);
+    let cost = |text: &str, name, most| {
+        let value = text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).ok_or(Fault::Broken)?;
+        parameter(value, name, most)
+    };
     let salt = Base64Unpadded::decode_vec(salt).map_err(|_| Fault::Broken)?;
     let argon2 = Argon2 {
         algorithm: algorithm.parse().map_err(|_| Fault::Broken)?,
         version,
-        kibibytes: cost(memory, "m=", MOST_MEMORY / KIBIBYTE)?,
-        passes: cost(passes, "t=", MOST_PASSES)?,
-        lanes: cost(lanes, "p=", MOST_LANES)?,
+        kibibytes: cost(memory, "m", MOST_MEMORY / KIBIBYTE)?,
+        passes: cost(passes, "t", MOST_PASSES)?,
+        lanes: cost(lanes, "p", MOST_LANES)?,
         length: Base64Unpadded::decode_vec(expected).map_err(|_| Fault::Broken)?.len(),
     };
     within(argon2.traffic(), "m·t bytes", MOST_TRAFFIC)?;
@@ -74,7 +77,7 @@ impl Argon2 {
     }
 
     pub(super) fn work(self) -> u64 {
-        const BYTES_IN_A_ROUND: u64 = 256;
+        const BYTES_IN_A_ROUND: u64 = 150;
         self.traffic() / BYTES_IN_A_ROUND
     }
 }

@@ -46,7 +46,7 @@ impl Bcrypt {
     }
 
     pub(super) fn work(self) -> u64 {
-        const ROUNDS_IN_A_ROUND: u64 = 180;
+        const ROUNDS_IN_A_ROUND: u64 = 420;
         ROUNDS_IN_A_ROUND << self.cost
     }
 }

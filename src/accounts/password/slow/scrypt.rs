@@ -61,7 +61,7 @@ impl Scrypt {
     }
 
     pub(super) fn work(self) -> u64 {
-        const BYTES_IN_A_ROUND: u64 = 64;
+        const BYTES_IN_A_ROUND: u64 = 48;
         self.traffic() / BYTES_IN_A_ROUND
     }
 }
