@@ -50,13 +50,10 @@ impl Pbkdf2 {
         u64::from(self.iterations)
     }
 
-    /// The rounds that are left after some of the same kind, if there are any; None: they are not of the same kind.
-    pub(super) fn rest_after(self, spent: Pbkdf2) -> Option<Option<Pbkdf2>> {
-        if self.digest != spent.digest {
-            return None;
-        }
-        let iterations = self.iterations.saturating_sub(spent.iterations);
-        Some((iterations > 0).then_some(Pbkdf2 { iterations, ..self }))
+    /// With so many iterations less, if any are left.
+    pub(super) fn without(self, iterations: u32) -> Option<Pbkdf2> {
+        let iterations = self.iterations.checked_sub(iterations).filter(|rest| *rest > 0)?;
+        Some(Pbkdf2 { iterations, ..self })
     }
 }
 

@@ -74,21 +74,19 @@ impl Recipe {
 
     /// What is to be spent after `spent`, so that both together take about as long as this does.
     pub(super) fn rest_after(self, spent: Recipe) -> Vec<Recipe> {
-        /// A recipe that takes less than this part of the time is as good as nothing.
+        /// What takes less than one part in so many is as good as nothing.
         const NOTHING: u64 = 8;
-        if let (Recipe::Pbkdf2(all), Recipe::Pbkdf2(spent)) = (self, spent)
-            && let Some(rest) = all.rest_after(spent)
-        {
-            return rest.map(Recipe::Pbkdf2).into_iter().collect();
-        }
         let (all, part) = (self.work(), spent.work());
-        if self == spent {
-            Vec::new()
-        } else if part.saturating_mul(NOTHING) < all {
-            vec![self]
-        } else {
-            let times = all.saturating_add(part / 2).checked_div(part).unwrap_or(0);
-            (1..times).map(|_| spent).collect()
+        match (self, spent) {
+            _ if self == spent => Vec::new(),
+            (Recipe::Pbkdf2(all), Recipe::Pbkdf2(part)) if all.digest == part.digest => {
+                all.without(part.iterations).map(Recipe::Pbkdf2).into_iter().collect()
+            }
+            _ if part.saturating_mul(NOTHING) < all => vec![self],
+            _ => {
+                let times = all.saturating_add(part / 2).checked_div(part).unwrap_or(0);
+                (1..times).map(|_| spent).collect()
+            }
         }
     }
 }
