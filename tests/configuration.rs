@@ -340,7 +340,7 @@ fn check_names_accounts_that_cannot_be_used_and_rules_about_nobody() {
     for fault in [
         "[group.\"fool\"]: there is no such group",
         "[user.\"anne\"]: there is no such user",
-        "broken can't log in: the stored password uses no known format, which is not supported",
+        "broken can't log in: the stored password uses no known format",
         "badtemplate can't log in: home directory: \"/x/{group}\": only {username}",
         ".. can't log in: home directory: the username can't be the name of a directory",
     ] {

@@ -106,7 +106,7 @@ fn the_number_of_attempts_can_be_chosen() {
 #[test]
 fn a_failure_is_answered_late_and_a_success_at_once() {
     let server = TestServer::with(&["--auth-failed-timeout", "0.4"]).start();
-    for name in ["ann", "nobody", "noaccount", "inactive", "unusable", "broken", "md5"] {
+    for name in ["ann", "nobody", "noaccount", "inactive", "unusable", "broken", "md5", "rot13"] {
         let mut client = server.client();
         let start = Instant::now();
         client.script(&[(&format!("USER {name}"), 331), ("PASS wrong", 530)]);

@@ -14,6 +14,7 @@
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
 //! | `sites.rs` | custom user models, sites without FTP accounts, what the file says of users and groups |
 //! | `accounts_command.rs` | a program that decides logins |
+//! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -38,6 +39,7 @@ mod faults;
 mod limits;
 mod listings;
 mod login;
+mod passwords;
 mod permissions;
 mod security_files;
 mod security_logins;

@@ -127,7 +127,7 @@ pub enum Denial {
     UnusablePassword,
     /// The password does not match.
     WrongPassword,
-    /// The stored password is of a kind that is not known here.
+    /// The stored password is of a kind that can't be verified here: which kind, and perhaps why.
     UnknownAlgorithm(String),
     /// The account's home cannot be told.
     BadHome(String),
@@ -152,7 +152,7 @@ impl fmt::Display for Denial {
             Denial::Inactive => f.write_str("the account is inactive"),
             Denial::UnusablePassword => f.write_str("the account has an unusable password"),
             Denial::WrongPassword => f.write_str("wrong password"),
-            Denial::UnknownAlgorithm(name) => write!(f, "the stored password uses {name}, which is not supported"),
+            Denial::UnknownAlgorithm(name) => write!(f, "the stored password uses {name}"),
             Denial::BadHome(why) => write!(f, "home directory: {why}"),
             Denial::TlsRequired => f.write_str("the account may only be used in TLS"),
             Denial::Network => f.write_str("the account may not be used from there"),

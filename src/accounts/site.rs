@@ -38,7 +38,7 @@ impl<D: Directory> Site<D> {
         self
     }
 
-    /// Believes also the hashes that Django has given up, which a thief of the database could turn into passwords.
+    /// Verifies also the hashes that Django has given up, which a thief of the database could turn into passwords.
     pub fn legacy_hashes(mut self, legacy: bool) -> Site<D> {
         self.checker = self.checker.legacy(legacy);
         self
@@ -115,8 +115,8 @@ impl<D: Directory> Accounts for Site<D> {
                 return;
             }
             let name = Shown(user.username.as_bytes());
-            if let Some(Denial::UnknownAlgorithm(what)) = self.checker.fault(&user.password) {
-                faults.push(format!("{name} can't log in: the stored password uses {what}, which is not supported"));
+            if let Some(denial @ Denial::UnknownAlgorithm(_)) = self.checker.fault(&user.password) {
+                faults.push(format!("{name} can't log in: {denial}"));
             }
             if let Err(denial @ Denial::BadHome(_)) = self.rules.account(user) {
                 faults.push(format!("{name} can't log in: {denial}"));

@@ -42,7 +42,8 @@ fn site_accounts(config: &Config, database: &Path) -> Result<Box<dyn Accounts>, 
         ));
     }
     let site = Site::new(directory)?;
-    Ok(Box::new(site.rules(rules).remember_logins(config.login_cache_seconds)))
+    let site = site.rules(rules).legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds);
+    Ok(Box::new(site))
 }
 
 fn rules(config: &Config, has_accounts: bool) -> Result<Rules, String> {

@@ -126,6 +126,8 @@ pub struct Config {
     pub ban_failures: Option<NonZeroUsize>,
     /// The window of `ban_failures`, never zero.
     pub ban_seconds: Duration,
+    /// Passwords are believed also where Django has given up how they are stored.
+    pub legacy_hashes: bool,
     /// Listings in local time instead of UTC.
     pub local_times: bool,
     /// Permission bits that new files and directories do not get, at most 0o777.
@@ -196,6 +198,7 @@ impl Default for Config {
             login_cache_seconds: seconds(60),
             ban_failures: NonZeroUsize::new(30),
             ban_seconds: seconds(600),
+            legacy_hashes: false,
             local_times: false,
             umask: 0o022,
             atomic_uploads: true,

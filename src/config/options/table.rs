@@ -354,6 +354,13 @@ pub const OPTIONS: &[Opt] = &[
         doc: "Seconds in which ban_failures are counted, and that a refusal lasts.",
     },
     Opt {
+        name: "legacy_hashes",
+        group: "Logins",
+        kind: Switch(|c| &mut c.legacy_hashes),
+        default: Is("false"),
+        doc: "Verify also passwords that are stored as sha1 or without a salt, which Django no longer does.",
+    },
+    Opt {
         name: "local_times",
         group: "Files",
         kind: Switch(|c| &mut c.local_times),
