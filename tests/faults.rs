@@ -5,7 +5,8 @@ use django_ftpd::accounts::{Account, Accounts, Attempt, Refusal};
 use django_ftpd::events::{Entry as Told, Kind};
 use django_ftpd::server::{Caps, Server};
 use django_ftpd::storage::{
-    Detail, Disk, Error, Facts, Home, Listing, Result as StorageResult, Source, Storage, Upload, VirtualPath, Write,
+    Detail, Disk, Error, Facts, Footprint, Home, Listing, Result as StorageResult, Source, Storage, Upload,
+    VirtualPath, Write,
 };
 use serde_json::Value;
 use std::fs;
@@ -329,11 +330,27 @@ impl Home for MinedHome {
     fn real_path(&self, path: &VirtualPath) -> Vec<u8> {
         self.0.real_path(path)
     }
+
+    fn used(&self) -> StorageResult<u64> {
+        self.0.used()
+    }
+
+    fn resolve(&self, path: &VirtualPath, detail: Detail) -> StorageResult<VirtualPath> {
+        self.0.resolve(path, detail)
+    }
+
+    fn direct(&self) -> Box<dyn Home> {
+        Box::new(MinedHome(self.0.direct()))
+    }
 }
 
 impl Upload for MinedUpload {
     fn write(&mut self, _: &[u8]) -> StorageResult<()> {
         std::panic::panic_any("injected")
+    }
+
+    fn footprint(&self) -> StorageResult<Footprint> {
+        Ok(Footprint::Apart { replaces: 0 })
     }
 
     fn commit(self: Box<Self>) -> StorageResult<()> {

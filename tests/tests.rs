@@ -12,6 +12,8 @@
 //! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
+//! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
+//! | `account_quotas.rs` | how much a home may hold, whatever is tried |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -26,6 +28,8 @@
 
 mod support;
 
+mod account_limits;
+mod account_quotas;
 mod accounts;
 mod commands;
 mod configuration;

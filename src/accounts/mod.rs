@@ -143,6 +143,13 @@ pub enum Denial {
     Other(String),
 }
 
+impl Denial {
+    /// Whether the client may have been guessing. The others come only after a password that was right.
+    pub fn is_guess(&self) -> bool {
+        !matches!(self, Denial::TlsRequired | Denial::Network | Denial::Expired | Denial::TooManySessions)
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
