@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const LEAST_BURST: f64 = 16384.0;
 /// What may go at once after a pause, in seconds. With a quarter it would be near to a tenth too much in three seconds.
 const BURST: f64 = 0.2;
+/// Nothing takes longer to be paid for, in seconds.
+const LONGEST: f64 = 86400.0;
 /// A burst has so many pieces: transfers that share a rate take turns.
 const PIECES: f64 = 4.0;
 /// Who can't be woken up looks around so often.
@@ -34,7 +36,7 @@ impl Bucket {
     }
 
     pub(super) fn set_rate(&self, rate: NonZeroU64) {
-        self.lock().rate = rate;
+        self.lock().set_rate(rate, Instant::now());
     }
 
     /// How much may go between two waits.
@@ -65,8 +67,17 @@ impl State {
         self.paid
     }
 
+    /// What is not paid yet is paid at the new rate.
+    fn set_rate(&mut self, rate: NonZeroU64, now: Instant) {
+        if rate != self.rate {
+            let owed = self.paid.saturating_duration_since(now).as_secs_f64() * self.rate.get() as f64;
+            self.rate = rate;
+            self.paid = now + self.time_for(owed);
+        }
+    }
+
     fn time_for(&self, bytes: f64) -> Duration {
-        Duration::from_secs_f64(bytes / self.rate.get() as f64)
+        Duration::from_secs_f64((bytes / self.rate.get() as f64).min(LONGEST))
     }
 }
 
@@ -165,7 +176,18 @@ mod tests {
             let bucket = Bucket::new(NonZeroU64::new(rate).unwrap());
             assert!(bucket.piece() >= 4096);
             bucket.spend(1 << 30);
-            assert!(bucket.spend(0) < Instant::now() + Duration::from_secs(1 << 31));
+            assert!(bucket.spend(0) <= Instant::now() + Duration::from_secs(86400));
         }
+    }
+
+    #[test]
+    fn a_new_rate_holds_for_what_is_owed_too() {
+        let rate = |rate| NonZeroU64::new(rate).unwrap();
+        let bucket = Bucket::new(rate(1));
+        bucket.spend(1_000_000);
+        bucket.set_rate(rate(u64::MAX));
+        assert!(bucket.spend(0) <= Instant::now());
+        bucket.set_rate(rate(1));
+        assert!(bucket.spend(0) <= Instant::now());
     }
 }

@@ -237,6 +237,9 @@ impl Drop for MeteredUpload {
     fn drop(&mut self) {
         self.inner = None; // what it has written goes first
         self.tracker.release(self.in_flight);
+        if !self.is_apart {
+            self.tracker.mark_stale(); // its file may have been deleted meanwhile
+        }
     }
 }
 
