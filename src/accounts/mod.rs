@@ -177,7 +177,8 @@ impl fmt::Display for Denial {
 /// 4. [`current`](Accounts::current) when the version is not the one that the session has seen;
 /// 5. [`finish`](Accounts::finish) when the server ends.
 pub trait Accounts: Send + Sync {
-    /// Decides a login. Every denial should take the same time, or names can be guessed.
+    /// Decides a login. Every denial should take the same time, or names can be guessed; one that is no guess (see
+    /// [`Denial::is_guess`]) must not come before the proof was found right.
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
 
     /// Somebody is in. It must be quick, too.
