@@ -1,14 +1,16 @@
 //! Accidents: the process is killed, a session panics, the disk is full, the journal is torn, moved or gone.
 
 use crate::support::{Client, Data, Signal, TestServer, eventually, noise};
-use django_ftpd::accounts::{Account, Accounts, Attempt, Refusal};
+use django_ftpd::accounts::{Account, Accounts, Attempt, Limits, Refusal};
 use django_ftpd::events::{Entry as Told, Kind};
 use django_ftpd::server::{Caps, Server};
 use django_ftpd::storage::{
-    Detail, Disk, Error, Facts, Home, Listing, Result as StorageResult, Source, Storage, Upload, VirtualPath, Write,
+    Detail, Disk, Error, Facts, Footprint, Home, Listing, Result as StorageResult, Source, Storage, Upload,
+    VirtualPath, Write,
 };
 use serde_json::Value;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -329,6 +331,18 @@ impl Home for MinedHome {
     fn real_path(&self, path: &VirtualPath) -> Vec<u8> {
         self.0.real_path(path)
     }
+
+    fn used(&self) -> StorageResult<u64> {
+        self.0.used()
+    }
+
+    fn resolve(&self, path: &VirtualPath, detail: Detail) -> StorageResult<VirtualPath> {
+        self.0.resolve(path, detail)
+    }
+
+    fn direct(&self) -> Box<dyn Home> {
+        Box::new(MinedHome(self.0.direct()))
+    }
 }
 
 impl Upload for MinedUpload {
@@ -336,17 +350,22 @@ impl Upload for MinedUpload {
         std::panic::panic_any("injected")
     }
 
+    fn footprint(&self) -> StorageResult<Footprint> {
+        Ok(Footprint::Apart { replaces: 0 })
+    }
+
     fn commit(self: Box<Self>) -> StorageResult<()> {
         Ok(())
     }
 }
 
-/// Lets everybody in, to the same home.
+/// Lets everybody in once, to the same home.
 struct Everybody(PathBuf);
 
 impl Accounts for Everybody {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
-        Ok(Account::new(attempt.username, &self.0))
+        let limits = Limits { max_sessions: NonZeroUsize::new(1), ..Limits::default() };
+        Ok(Account { limits, ..Account::new(attempt.username, &self.0) })
     }
 }
 
@@ -408,7 +427,7 @@ fn a_panic_ends_its_own_session_and_is_logged() {
     let (address, stopper) = (server.address(), server.stopper());
     let running = std::thread::spawn(move || server.run());
     let mut other = enter(address, "other");
-    // With one place besides, each of these sessions needs the place of the one before.
+    // With one place besides, each of these sessions needs the place of the one before, also that of its account.
     for command in ["SIZE bomb", "RETR bomb", "DELE bomb", "LIST", "NLST", "MLSD", "STOR upload-bomb", "CWD bomb"] {
         let mut victim = enter(address, "victim");
         fs::write(home.join("entry"), b"").unwrap();

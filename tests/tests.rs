@@ -15,6 +15,8 @@
 //! | `sites.rs` | custom user models, sites without FTP accounts, what the file says of users and groups |
 //! | `accounts_command.rs` | a program that decides logins |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
+//! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
+//! | `account_quotas.rs` | how much a home may hold, whatever is tried |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -29,6 +31,8 @@
 
 mod support;
 
+mod account_limits;
+mod account_quotas;
 mod accounts;
 mod accounts_command;
 mod commands;

@@ -145,6 +145,13 @@ pub enum Denial {
     Other(String),
 }
 
+impl Denial {
+    /// Whether the client may have been guessing. The others come only after a password that was right.
+    pub fn is_guess(&self) -> bool {
+        !matches!(self, Denial::TlsRequired | Denial::Network | Denial::Expired | Denial::TooManySessions)
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -172,7 +179,8 @@ impl fmt::Display for Denial {
 /// 4. [`current`](Accounts::current) when the version is not the one that the session has seen;
 /// 5. [`finish`](Accounts::finish) when the server ends.
 pub trait Accounts: Send + Sync {
-    /// Decides a login. Every denial should take the same time, or names can be guessed.
+    /// Decides a login. Every denial should take the same time, or names can be guessed; one that is no guess (see
+    /// [`Denial::is_guess`]) must not come before the proof was found right.
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
 
     /// Somebody is in. It must be quick, too.

@@ -76,12 +76,12 @@ pub(super) fn mode(argument: &[u8]) -> Result<SessionCommand, Reply> {
 /// `n`, or `n R m` with a record size.
 pub(super) fn allocate(argument: &[u8]) -> Result<SessionCommand, Reply> {
     let words: Vec<&[u8]> = argument.split(|&b| b == b' ').filter(|word| !word.is_empty()).collect();
-    let valid = match words.as_slice() {
-        [size] => number(size).is_some(),
-        [size, b"R" | b"r", record] => number(size).is_some() && number(record).is_some(),
-        _ => false,
+    let size = match words.as_slice() {
+        [size] => number(size),
+        [size, b"R" | b"r", record] => number(size).filter(|_| number(record).is_some()),
+        _ => None,
     };
-    if valid { Ok(SessionCommand::Allocate) } else { Err(Reply::new(501, "ALLO takes a number of bytes.")) }
+    size.map(SessionCommand::Allocate).ok_or_else(|| Reply::new(501, "ALLO takes a number of bytes."))
 }
 
 /// An offset that the file system can express.

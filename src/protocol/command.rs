@@ -95,8 +95,8 @@ pub enum SessionCommand {
     Structure,
     /// MODE S.
     Mode,
-    /// ALLO.
-    Allocate,
+    /// ALLO: so many bytes.
+    Allocate(u64),
     /// REST.
     Restart(u64),
 }

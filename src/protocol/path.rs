@@ -89,6 +89,12 @@ impl VirtualPath {
         self.bytes.split(|&b| b == b'/').filter(|name| !name.is_empty())
     }
 
+    /// Whether it is this one or below it.
+    pub fn is_within(&self, other: &VirtualPath) -> bool {
+        let rest = self.bytes.strip_prefix(other.bytes.as_slice());
+        other.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.first() == Some(&b'/'))
+    }
+
     /// Whether it is the home itself.
     pub fn is_root(&self) -> bool {
         self.bytes == b"/"
@@ -153,5 +159,10 @@ mod tests {
         assert_eq!(VirtualPath::root().relative(), Path::new("."));
         assert_eq!(path.relative(), Path::new("a/b"));
         assert_eq!(path.components().count(), 2);
+        let within = |inner: &str, outer: &str| {
+            VirtualPath::root().join(inner.as_bytes()).is_within(&VirtualPath::root().join(outer.as_bytes()))
+        };
+        assert!(within("/a/b", "/a") && within("/a", "/a") && within("/a", "/") && within("/", "/"));
+        assert!(!within("/ab", "/a") && !within("/a", "/a/b") && !within("/", "/a"));
     }
 }

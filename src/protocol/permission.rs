@@ -62,6 +62,12 @@ impl Permissions {
         Permissions(self.0 | other.0)
     }
 
+    /// Those of them that change nothing.
+    pub fn for_reading(self) -> Permissions {
+        let reading = [Permission::Enter, Permission::List, Permission::Read];
+        Permissions(reading.iter().fold(0, |set, permission| set | (self.0 & permission.bit())))
+    }
+
     /// Every permission there is.
     pub fn all() -> Permissions {
         Permissions(Permission::ALL.iter().fold(0, |set, (permission, _)| set | permission.bit()))
@@ -95,5 +101,7 @@ mod tests {
         assert!(set.allow(Permission::Write) && !set.allow(Permission::Read));
         assert_eq!(format!("{:?}", Permissions::all()), "elradfmwMT");
         assert_eq!(Permissions::from_letters(""), Permissions::default());
+        assert_eq!(format!("{:?}", Permissions::all().for_reading()), "elr");
+        assert_eq!(format!("{:?}", Permissions::from_letters("lwm").for_reading()), "l");
     }
 }

@@ -209,8 +209,8 @@ mod tests {
         for line in ["TYPE A", "TYPE A N", "TYPE a n"] {
             assert_eq!(parse(line), ascii, "{line}");
         }
-        for line in ["ALLO 5", "ALLO 5 R 3", "ALLO 18446744073709551615"] {
-            assert_eq!(parse(line), Ok(Command::Session(SessionCommand::Allocate)), "{line}");
+        for (line, size) in [("ALLO 5", 5), ("ALLO 5 R 3", 5), ("ALLO 18446744073709551615", u64::MAX)] {
+            assert_eq!(parse(line), Ok(Command::Session(SessionCommand::Allocate(size))), "{line}");
         }
         let abort = Request::parse(b"\xF2ABOR", true).and_then(Request::command);
         assert_eq!(abort, Ok(Command::Data(DataCommand::Abort)));

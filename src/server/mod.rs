@@ -10,7 +10,7 @@ use crate::net::bans::Bans;
 use crate::net::tls::Tls;
 use crate::net::wait::{self, For};
 use crate::protocol::reply::Reply;
-use crate::session::{self, Services, Settings};
+use crate::session::{self, Limiter, Services, Settings};
 use crate::storage::{Disk, Storage};
 use registry::{Registry, Seat};
 use rustix::event::EventfdFlags;
@@ -166,6 +166,7 @@ impl Server {
             bus,
             bans: self.bans,
             complaints: Complaints::default(),
+            limiter: Limiter::default(),
         });
         let registry = Registry::new(self.caps);
         services.bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(self.address)));

@@ -34,7 +34,7 @@ pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPat
     if let Some(reply) = talk.no_door() {
         return Ok(reply);
     }
-    let mut wire = Wire::new(talk);
+    let mut wire = Wire::at_rate(talk, workspace.rates.download.as_ref());
     let result = wire.send(&opening(), |wire, data| send_source(wire, data, &mut *source, offset));
     wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
 }
@@ -84,11 +84,12 @@ fn send_file(
     let Some(socket) = data.clear() else { return Ok(false) };
     let mut room = Room::default();
     while !part.is_empty() {
-        let wanted = PIECE.min(usize::try_from(part.end - part.start).unwrap_or(PIECE));
+        wire.await_turn()?;
+        let wanted = wire.portion(PIECE).min(usize::try_from(part.end - part.start).unwrap_or(PIECE));
         match rustix::fs::sendfile(socket, file, Some(&mut part.start), wanted) {
             Ok(0) => return Err(shorter()),
             Ok(sent) => {
-                wire.bytes += sent as u64;
+                wire.count(sent);
                 room = Room::default();
             }
             Err(Errno::AGAIN | Errno::INTR) => {}

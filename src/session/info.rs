@@ -1,11 +1,12 @@
 //! Questions and settings that touch no file: HELP, FEAT, STAT, TYPE and their like.
 
 use super::door::Door;
-use super::{Phase, Talk};
+use super::{Phase, Talk, errors};
 use crate::protocol::command::{SessionCommand, TransferType};
 use crate::protocol::reply::Reply;
 use crate::protocol::shown::Shown;
 use crate::protocol::verb::{self, TABLE};
+use crate::storage::{Error, Result, Usage};
 use std::time::Duration;
 
 impl Talk<'_> {
@@ -26,14 +27,14 @@ impl Talk<'_> {
                 Reply::new(200, format!("MLST OPTS {}", set.chosen()))
             }
             SessionCommand::Idle(seconds) => self.idle(seconds),
-            SessionCommand::Quota => Reply::new(202, "No quota."),
+            SessionCommand::Quota => quota(phase),
             SessionCommand::Type(kind) => {
                 self.modes.kind = kind;
                 Reply::new(200, format!("Type set to: {}.", type_name(kind)))
             }
             SessionCommand::Structure => Reply::new(200, "File transfer structure set to: F."),
             SessionCommand::Mode => Reply::new(200, "Transfer mode set to: S"),
-            SessionCommand::Allocate => Reply::new(200, "No storage allocation necessary."),
+            SessionCommand::Allocate(size) => allocate(phase, size),
             SessionCommand::Restart(_) if self.modes.kind == TransferType::Ascii => {
                 Reply::new(501, "Resuming transfers not allowed in ASCII mode.")
             }
@@ -101,6 +102,29 @@ impl Talk<'_> {
             Some(idle) => Reply::new(200, format!("The idle timeout is {} seconds.", idle.as_secs_f64())),
             None => Reply::new(200, "There is no idle timeout."),
         }
+    }
+}
+
+fn usage(phase: &Phase) -> Result<Option<Usage>> {
+    match phase {
+        Phase::Ready(workspace) => workspace.home.usage(),
+        Phase::AwaitUser | Phase::AwaitPassword(_) => Ok(None),
+    }
+}
+
+fn quota(phase: &Phase) -> Reply {
+    match usage(phase) {
+        Ok(Some(Usage { used, limit })) => Reply::new(200, format!("{used} of {limit} bytes used.")),
+        Ok(None) => Reply::new(202, "No quota."),
+        Err(error) => errors::refusal(&error),
+    }
+}
+
+fn allocate(phase: &Phase, size: u64) -> Reply {
+    match usage(phase) {
+        Ok(Some(usage)) if size > usage.left() => errors::refusal(&Error::OverQuota),
+        Ok(_) => Reply::new(200, "No storage allocation necessary."),
+        Err(error) => errors::refusal(&error),
     }
 }
 

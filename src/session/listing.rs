@@ -92,12 +92,12 @@ pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &Raw
         }
         Err(error) => return Ok(errors::refusal(&error)),
     };
-    let (set, permissions) = (talk.modes.facts, workspace.account.permissions);
+    let set = talk.modes.facts;
     send(talk, &mut |out| {
         listing.next().map(|entry| {
             let entry = entry?;
             if let Some(found) = &entry.facts {
-                facts::write(found, set, permissions, out);
+                facts::write(found, set, workspace.permissions_at(&path.join(&entry.name)), out);
                 write_name(&entry.name, out);
             }
             Ok(())

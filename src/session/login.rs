@@ -2,6 +2,7 @@
 
 use super::door::Door;
 use super::handle::Login as Waiting;
+use super::limiter::Seat;
 use super::tls::{Protect, Switch};
 use super::workspace::Workspace;
 use super::{End, Modes, Phase, Session};
@@ -49,7 +50,7 @@ impl Session<'_> {
             && let Some(username) = self.talk.control.client_name().filter(|known| known.as_bytes() == name)
         {
             match self.attempt(username, None) {
-                Ok(known) => return Ok(self.welcome(known, 232)),
+                Ok((known, seat)) => return Ok(self.welcome(known, seat, 232)),
                 Err(Refusal::Unavailable(why)) => return Err(self.unavailable(why)),
                 Err(Refusal::Denied(denial)) => {
                     log::warn!(
@@ -75,14 +76,14 @@ impl Session<'_> {
         // What is not UTF-8 is nobody's name, like an empty one; it costs the same time.
         let username = String::from_utf8(name).unwrap_or_default();
         match self.attempt(username, Some(password)) {
-            Ok(known) => Ok(self.welcome(known, 230)),
+            Ok((known, seat)) => Ok(self.welcome(known, seat, 230)),
             Err(Refusal::Denied(denial)) => self.deny(&denial, began),
             Err(Refusal::Unavailable(why)) => Err(self.unavailable(why)),
         }
     }
 
-    /// Asks the accounts, and then whether theirs may be used as the client is connected.
-    fn attempt(&mut self, username: String, password: Option<Vec<u8>>) -> Result<Known, Refusal> {
+    /// Asks the accounts, and then whether theirs may be used as the client is connected, and once more.
+    fn attempt(&mut self, username: String, password: Option<Vec<u8>>) -> Result<(Known, Seat), Refusal> {
         let began = Instant::now();
         self.talk.handle.set_login(Waiting::Verifying);
         let result = self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip());
@@ -91,8 +92,10 @@ impl Session<'_> {
             if needs.control && !self.talk.control.is_secured() {
                 return Err(Refusal::Denied(Denial::TlsRequired));
             }
+            let seat = self.talk.services.limiter.seat(&known.account);
+            let seat = seat.ok_or(Refusal::Denied(Denial::TooManySessions))?;
             self.talk.needs = needs;
-            Ok(known)
+            Ok((known, seat))
         });
         let outcome = if result.is_ok() { Waiting::Done } else { Waiting::Pending(began) };
         self.talk.handle.set_login(outcome);
@@ -106,11 +109,11 @@ impl Session<'_> {
     }
 
     /// 230, or 232 where a certificate was enough (RFC 2228).
-    fn welcome(&mut self, known: Known, code: u16) -> Reply {
+    fn welcome(&mut self, known: Known, seat: Seat, code: u16) -> Reply {
         let services = self.talk.services;
         services.verifier.logged_in(&known.account);
         self.failed_logins = 0;
-        self.phase = Phase::Ready(Box::new(Workspace::new(known, &*services.storage, services.settings.umask)));
+        self.phase = Phase::Ready(Box::new(Workspace::new(known, services, seat)));
         self.talk.tell(Kind::Login, Subject::Session);
         Reply::new(code, "welcome.")
     }
@@ -119,15 +122,13 @@ impl Session<'_> {
     fn deny(&mut self, denial: &Denial, began: Instant) -> Result<Reply, End> {
         let services = self.talk.services;
         let until = began + services.settings.auth_failed_timeout;
-        self.failed_logins += 1;
         if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
             let name = self.talk.tag.username.as_deref().unwrap_or_default();
             log::error!("{} can't log in: {denial}", Shown(name));
         }
         self.talk.tell(Kind::LoginFailed, Subject::Reason(denial.to_string()));
-        let address = self.talk.control.peer_ip();
-        if services.bans.note_failure(address) {
-            log::warn!("{address} is banned for a while: too many failed logins");
+        if denial.is_guess() {
+            self.note_guess();
         }
         if self.talk.control.watch_for_hang_up(until)? {
             return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
@@ -135,13 +136,22 @@ impl Session<'_> {
         let text = match denial {
             // Only who knows the password hears this.
             Denial::TlsRequired => "SSL/TLS required for this account.",
+            Denial::TooManySessions => "Too many sessions of this account.",
             _ => "Authentication failed.",
         };
-        if self.failed_logins >= services.settings.max_login_attempts {
+        if denial.is_guess() && self.failed_logins >= services.settings.max_login_attempts {
             self.talk.say(&Reply::new(530, format!("{text} Disconnecting.")))?;
             return Err(End::TooManyFailures);
         }
         Ok(Reply::new(530, text))
+    }
+
+    fn note_guess(&mut self) {
+        self.failed_logins += 1;
+        let address = self.talk.control.peer_ip();
+        if self.talk.services.bans.note_failure(address) {
+            log::warn!("{address} is banned for a while: too many failed logins");
+        }
     }
 
     /// Back to where a session begins.

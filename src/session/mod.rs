@@ -7,14 +7,17 @@ mod errors;
 mod files;
 mod handle;
 mod info;
+mod limiter;
 mod listing;
 mod login;
+mod pace;
 mod tls;
 mod transfer;
 mod upload;
 mod workspace;
 
 pub use handle::{Ending, Handle};
+pub use limiter::Limiter;
 pub use tls::{Needs, SessionReuse, TlsRules};
 
 use crate::accounts::{Denial, Refusal, Verifier};
@@ -119,6 +122,8 @@ pub struct Services {
     pub bans: Bans,
     /// Complaints about clients, which could be many.
     pub complaints: Complaints,
+    /// What holds accounts back.
+    pub limiter: Limiter,
 }
 
 /// Who the client is, as far as we know.
@@ -391,12 +396,14 @@ impl<'a> Session<'a> {
     fn refresh_account(&mut self) -> Result<(), End> {
         let Phase::Ready(workspace) = &mut self.phase else { return Ok(()) };
         let services = self.talk.services;
-        if !workspace.is_stale(services.verifier.version()) {
-            return Ok(());
-        }
-        match services.verifier.current(&workspace.account) {
-            Ok(known) => {
-                workspace.renew(known, &*services.storage);
+        let refreshed = match workspace.is_stale(services.verifier.version()) {
+            true => services.verifier.current(&workspace.account).map(Some),
+            false => Ok(None),
+        };
+        match refreshed {
+            Ok(None) => {}
+            Ok(Some(known)) => {
+                workspace.renew(known, services);
                 self.talk.needs = self.talk.needs_of(&workspace.account);
                 if self.talk.needs.control && !self.talk.control.is_secured() {
                     return Err(End::AccountClosed(Denial::TlsRequired.to_string()));
@@ -409,6 +416,9 @@ impl<'a> Session<'a> {
             Err(Refusal::Unavailable(why)) => {
                 services.complaints.note(|| format!("{why}; accounts of sessions stay as they were"));
             }
+        }
+        if workspace.account.limits.is_expired() {
+            return Err(End::AccountClosed(Denial::Expired.to_string()));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! NOOP and QUIT are answered while data flows.
 
 use super::door::Door;
+use super::pace::Pace;
 use super::{End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::{Connecting, DataStream};
@@ -109,12 +110,14 @@ pub(super) struct Wire<'t, 'a> {
     began: Instant,
     tls: Option<Protection>,
     /// The server stops, and this is the end of the grace time.
-    draining: Option<Instant>,
+    pub(super) draining: Option<Instant>,
+    /// None: as fast as it goes.
+    pub(super) pace: Option<Pace>,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
-        Wire { talk, bytes: 0, began: Instant::now(), tls: None, draining: None }
+        Wire { talk, bytes: 0, began: Instant::now(), tls: None, draining: None, pace: None }
     }
 
     pub(super) fn kind(&self) -> TransferType {
@@ -246,18 +249,18 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Nothing more is expected on the control connection: the client has said QUIT, or the server stops.
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         self.draining.is_some() || self.talk.quitting
     }
 
     /// A command that has to wait for its turn is left where it is, and those behind it in the socket.
-    fn hearing(&self) -> For {
+    pub(super) fn hearing(&self) -> For {
         let lines = self.talk.control.waiting();
         if lines.peek_line().is_some() || lines.is_full() { For::HangUp } else { For::Reading }
     }
 
     /// The control connection has something to say. That it has ended, ends the transfer.
-    fn hear(&mut self) -> Result<(), Cut> {
+    pub(super) fn hear(&mut self) -> Result<(), Cut> {
         let hung_up = self.hearing() == For::HangUp || !self.talk.control.fill().map_err(|_| Cut::ControlGone)?;
         match self.talk.handle.ending() {
             Some(Ending::Stop { transfers_until }) => {
@@ -342,11 +345,13 @@ impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn send_all(&mut self, data: &mut DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
         let mut room = Room::default();
         while !bytes.is_empty() {
+            self.await_turn()?;
             self.await_room(data, &mut room)?;
             let unsent = data.unsent();
-            match data.write(bytes) {
+            let portion = bytes.get(..self.portion(bytes.len())).unwrap_or_default();
+            match data.write(portion) {
                 Ok(taken) => {
-                    self.bytes += taken as u64;
+                    self.count(taken);
                     bytes = bytes.get(taken..).unwrap_or_default();
                     room = Room::default();
                 }
@@ -378,6 +383,9 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// Waits for bytes of the client; 0 is the end.
     pub(super) fn receive(&mut self, data: &mut DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
         let strict = self.talk.settings().tls_strict_eof;
+        self.await_turn()?;
+        let portion = self.portion(buffer.len());
+        let buffer = buffer.get_mut(..portion).unwrap_or_default();
         let mut wait = !data.has_pending();
         loop {
             let limit = self.talk.settings().data_timeout;
@@ -388,7 +396,7 @@ impl<'t, 'a> Wire<'t, 'a> {
             }
             match data.read(buffer, strict) {
                 Ok(length) => {
-                    self.bytes += length as u64;
+                    self.count(length);
                     return Ok(length);
                 }
                 Err(error) if is_transient(&error) => {}

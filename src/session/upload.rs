@@ -99,7 +99,7 @@ fn receive(
         Ok(upload) => upload,
         Err(error) => return Ok(errors::refusal(&error)),
     };
-    let mut wire = Wire::new(talk);
+    let mut wire = Wire::at_rate(talk, workspace.rates.upload.as_ref());
     let received = wire.open(opening).and_then(|mut data| {
         let received = copy(&mut wire, &mut data, &mut *upload);
         data.cut(true); // of us, nothing more comes in any case

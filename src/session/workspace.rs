@@ -1,10 +1,11 @@
 //! What a session has once somebody has logged in: the account, its home, and where they stand in it.
 
-use crate::accounts::Known;
-use crate::accounts::{Account, Permission};
+use super::Services;
+use super::limiter::{Rates, Seat};
+use crate::accounts::{Account, Known, Permission, Permissions};
 use crate::events::Place;
 use crate::protocol::path::{RawPath, VirtualPath};
-use crate::storage::{Home, Storage};
+use crate::storage::Home;
 
 pub(super) struct Workspace {
     pub(super) account: Account,
@@ -12,19 +13,23 @@ pub(super) struct Workspace {
     pub(super) cwd: VirtualPath,
     pub(super) rename_from: Option<VirtualPath>,
     pub(super) umask: u32,
+    pub(super) rates: Rates,
     version: u64,
+    _seat: Seat,
 }
 
 impl Workspace {
-    pub(super) fn new(known: Known, storage: &dyn Storage, umask: u32) -> Workspace {
-        let home = storage.home(&known.account);
+    pub(super) fn new(known: Known, services: &Services, seat: Seat) -> Workspace {
+        let Known { account, version } = known;
         Workspace {
-            account: known.account,
-            home,
+            home: services.limiter.home(&*services.storage, &account),
+            rates: services.limiter.rates(&account),
+            account,
             cwd: VirtualPath::root(),
             rename_from: None,
-            umask,
-            version: known.version,
+            umask: services.settings.umask,
+            version,
+            _seat: seat,
         }
     }
 
@@ -34,9 +39,13 @@ impl Workspace {
     }
 
     /// Takes the account as it is now.
-    pub(super) fn renew(&mut self, known: Known, storage: &dyn Storage) {
-        if known.account.home != self.account.home {
-            self.home = storage.home(&known.account);
+    pub(super) fn renew(&mut self, known: Known, services: &Services) {
+        let is_elsewhere = known.account.home != self.account.home;
+        if is_elsewhere || known.account.limits != self.account.limits {
+            self.home = services.limiter.home(&*services.storage, &known.account);
+            self.rates = services.limiter.rates(&known.account);
+        }
+        if is_elsewhere {
             self.cwd = VirtualPath::root();
             self.rename_from = None;
         }
@@ -52,6 +61,12 @@ impl Workspace {
     /// A file's two names, for events.
     pub(super) fn place(&self, path: &VirtualPath) -> Place {
         Place { real: self.home.real_path(path), shown: path.as_bytes().to_vec() }
+    }
+
+    /// What may be done with what is there.
+    pub(super) fn permissions_at(&self, path: &VirtualPath) -> Permissions {
+        let permissions = self.account.permissions;
+        if self.home.is_read_only(path) { permissions.for_reading() } else { permissions }
     }
 
     pub(super) fn may(&self, permission: Permission) -> bool {

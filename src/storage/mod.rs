@@ -4,10 +4,16 @@
 //! account's home, or nothing.
 
 mod disk;
+mod quota;
+mod read_only;
+mod shared;
 
 pub use crate::protocol::facts::{Facts, Kind};
 pub use crate::protocol::path::VirtualPath;
 pub use disk::Disk;
+pub use quota::{Metered, Quotas};
+pub use read_only::ReadOnly;
+pub(crate) use shared::Shared;
 
 use crate::accounts::Account;
 use jiff::Timestamp;
@@ -160,6 +166,36 @@ pub trait Home: Send {
     fn available(&self, path: &VirtualPath) -> Result<u64>;
     /// Where it really is, for events and the log.
     fn real_path(&self, path: &VirtualPath) -> Vec<u8>;
+    /// The bytes of all files in it.
+    fn used(&self) -> Result<u64>;
+    /// The same path without links; with [`Detail::ShowLinks`] the last name stays, be it a link.
+    fn resolve(&self, path: &VirtualPath, detail: Detail) -> Result<VirtualPath>;
+    /// The same home, in which no link leads anywhere.
+    fn direct(&self) -> Box<dyn Home>;
+    /// What its files have and may have, if they have a quota.
+    fn usage(&self) -> Result<Option<Usage>> {
+        Ok(None)
+    }
+    /// Whether nothing can be changed there, whatever the account's permissions.
+    fn is_read_only(&self, _path: &VirtualPath) -> bool {
+        false
+    }
+}
+
+/// Bytes of all files in a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// What they have.
+    pub used: u64,
+    /// What they may have.
+    pub limit: u64,
+}
+
+impl Usage {
+    /// What they may have in addition.
+    pub fn left(self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
 }
 
 /// A file being read.
@@ -174,10 +210,29 @@ pub trait Source: Send {
     }
 }
 
+/// What an upload has to do with the file that has its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footprint {
+    /// It is another one until the commit.
+    Apart {
+        /// The bytes of the file that the commit replaces.
+        replaces: u64,
+    },
+    /// It is this one.
+    InPlace {
+        /// Its bytes now.
+        size: u64,
+        /// Where the next bytes go.
+        next: u64,
+    },
+}
+
 /// A file being written. Dropped without a commit, a whole one leaves nothing behind.
 pub trait Upload: Send {
     /// Takes the next bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// What it has to do with the file that has its name now.
+    fn footprint(&self) -> Result<Footprint>;
     /// The file is complete and gets its name.
     fn commit(self: Box<Self>) -> Result<()>;
 }

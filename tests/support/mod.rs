@@ -2,10 +2,12 @@
 //! client that says lines and expects codes.
 
 mod client;
+mod embedded;
 mod server;
 mod tls;
 
 pub use client::{Client, Data};
+pub use embedded::Embedded;
 pub use server::{Builder, Signal, TestServer, signal_process};
 pub use tls::{Identity, Tls, pem, replace};
 

@@ -22,6 +22,8 @@ pub(super) struct Beneath {
     home: Arc<Path>,
     root: Arc<Mutex<Option<Arc<Root>>>>,
     complaints: Arc<Complaints>,
+    /// No link leads anywhere.
+    is_direct: bool,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,16 @@ impl AsFd for Parent {
 
 impl Beneath {
     pub(super) fn new(home: PathBuf, complaints: Arc<Complaints>) -> Beneath {
-        Beneath { home: home.into(), root: Arc::default(), complaints }
+        Beneath { home: home.into(), root: Arc::default(), complaints, is_direct: false }
+    }
+
+    /// The same home, in which no link leads anywhere.
+    pub(super) fn direct(&self) -> Beneath {
+        Beneath { is_direct: true, ..self.clone() }
+    }
+
+    pub(super) fn is_direct(&self) -> bool {
+        self.is_direct
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -83,9 +94,12 @@ impl Beneath {
             return Err(Error::NotFound);
         }
         let root = self.root()?;
-        match open_beneath(&root, path, flags, mode) {
+        if self.is_direct {
+            return Ok(open_beneath(&root, path, flags, mode, ResolveFlags::NO_SYMLINKS)?);
+        }
+        match open_beneath(&root, path, flags, mode, ResolveFlags::empty()) {
             // Some link leads out, or is absolute and perhaps leads back in.
-            Err(Errno::XDEV) => Ok(open_beneath(&root, &resolve(&root, path)?, flags, mode)?),
+            Err(Errno::XDEV) => Ok(open_beneath(&root, &resolve(&root, path)?, flags, mode, ResolveFlags::empty())?),
             result => Ok(result?),
         }
     }
@@ -146,8 +160,14 @@ impl Beneath {
     }
 }
 
-fn open_beneath(root: &Root, path: &VirtualPath, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+fn open_beneath(
+    root: &Root,
+    path: &VirtualPath,
+    flags: OFlags,
+    mode: Mode,
+    stricter: ResolveFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | stricter;
     let mut tries = 0;
     loop {
         match rustix::fs::openat2(&root.handle, path.relative(), flags | OFlags::CLOEXEC, mode, resolve) {
@@ -172,7 +192,7 @@ fn resolve(root: &Root, path: &VirtualPath) -> Result<VirtualPath> {
             continue;
         }
         let next = done.join(&name);
-        let parent = open_beneath(root, &done, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
+        let parent = open_beneath(root, &done, OFlags::PATH | OFlags::DIRECTORY, Mode::empty(), ResolveFlags::empty());
         match parent.and_then(|parent| rustix::fs::readlinkat(parent, OsStr::from_bytes(&name), Vec::new())) {
             Ok(target) => {
                 links += 1;

@@ -4,6 +4,7 @@
 mod beneath;
 mod hidden;
 mod listing;
+mod tree;
 mod upload;
 
 use super::{Detail, Error, Facts, Home, Kind, Listing, Result, Source, Storage, Upload, VirtualPath, Write};
@@ -162,6 +163,21 @@ impl Home for DiskHome {
         let home = self.beneath.home();
         let real = if path.is_root() { home.to_path_buf() } else { home.join(path.relative()) };
         real.into_os_string().into_vec()
+    }
+
+    fn used(&self) -> Result<u64> {
+        tree::bytes(&self.beneath)
+    }
+
+    fn resolve(&self, path: &VirtualPath, detail: Detail) -> Result<VirtualPath> {
+        match (detail, path.name()) {
+            (Detail::ShowLinks, Some(name)) => Ok(self.beneath.without_links(&path.parent())?.join(name)),
+            _ => self.beneath.without_links(path),
+        }
+    }
+
+    fn direct(&self) -> Box<dyn Home> {
+        Box::new(DiskHome { beneath: self.beneath.direct(), sync: self.sync })
     }
 }
 

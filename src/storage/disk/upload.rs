@@ -4,7 +4,7 @@
 use super::beneath::{Beneath, Parent};
 use super::hidden::Hidden;
 use super::regular;
-use crate::storage::{Error, Result, Upload, VirtualPath, Write};
+use crate::storage::{Error, Footprint, Result, Upload, VirtualPath, Write};
 use rustix::fs::{Access, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -23,7 +23,7 @@ pub(super) struct DiskUpload {
 /// What the commit has to do.
 enum Publish {
     /// Written in place; to be emptied before the first byte.
-    InPlace { truncate: bool },
+    InPlace { truncate: bool, append: bool },
     /// Give the nameless file its name.
     Nameless(Target),
     /// Rename the hidden file.
@@ -42,6 +42,9 @@ pub(super) fn whole(beneath: &Beneath, path: &VirtualPath, mode: u32, sync: bool
     let (mut parent, mut name) = beneath.parent(path)?;
     let mut old = existing(&parent, name)?;
     if old.as_ref().is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink) {
+        if beneath.is_direct() {
+            return Err(Error::Denied);
+        }
         // What the link names is written; a link that leads out is in the way.
         resolved = beneath.without_links(path).map_err(|_| Error::Denied)?;
         (parent, name) = beneath.parent(&resolved)?;
@@ -75,7 +78,11 @@ pub(super) fn in_place(beneath: &Beneath, path: &VirtualPath, how: Write, mode: 
     if let Write::At(offset) = how {
         file.seek(SeekFrom::Start(offset))?;
     }
-    Ok(DiskUpload { file, publish: Publish::InPlace { truncate: how == Write::InPlace }, sync })
+    Ok(DiskUpload {
+        file,
+        publish: Publish::InPlace { truncate: how == Write::InPlace, append: how == Write::Append },
+        sync,
+    })
 }
 
 fn existing(parent: &Parent, name: &OsStr) -> Result<Option<Stat>> {
@@ -129,6 +136,20 @@ impl Upload for DiskUpload {
         Ok(self.file.write_all(bytes)?)
     }
 
+    fn footprint(&self) -> Result<Footprint> {
+        match &self.publish {
+            Publish::InPlace { append, .. } => {
+                let size = rustix::fs::fstat(&self.file)?.st_size.unsigned_abs();
+                Ok(Footprint::InPlace { size, next: if *append { size } else { rustix::fs::tell(&self.file)? } })
+            }
+            Publish::Nameless(target) | Publish::Hidden { target, .. } => {
+                let old = existing(&target.parent, &target.name)?;
+                let old = old.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+                Ok(Footprint::Apart { replaces: old.map_or(0, |stat| stat.st_size.unsigned_abs()) })
+            }
+        }
+    }
+
     fn commit(mut self: Box<Self>) -> Result<()> {
         self.empty()?;
         if self.sync {
@@ -157,7 +178,7 @@ impl Upload for DiskUpload {
 
 impl DiskUpload {
     fn empty(&mut self) -> Result<()> {
-        if let Publish::InPlace { truncate } = &mut self.publish
+        if let Publish::InPlace { truncate, .. } = &mut self.publish
             && std::mem::take(truncate)
         {
             self.file.set_len(0)?;

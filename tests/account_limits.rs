@@ -1,0 +1,438 @@
+//! Limits of an account: how fast, how many sessions, until when, and where nothing can be changed.
+
+use crate::support::{Client, Embedded, Tls, eventually, noise};
+use django_ftpd::accounts::Limits;
+use django_ftpd::events::Kind;
+use django_ftpd::server::Server;
+use django_ftpd::session::Settings;
+use django_ftpd::storage::VirtualPath;
+use jiff::{SignedDuration, Timestamp};
+use std::fs;
+use std::io::{Read, Write};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::os::unix::fs::symlink;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const RATE: u64 = 400_000;
+
+fn rates(rate: u64) -> Limits {
+    Limits { download_rate: NonZeroU64::new(rate), upload_rate: NonZeroU64::new(rate), ..Limits::default() }
+}
+
+/// Bytes a second that something lets through.
+fn speed(bytes: usize, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    bytes as f64 / start.elapsed().as_secs_f64()
+}
+
+#[track_caller]
+fn assert_within_a_tenth(speed: f64, rate: u64) {
+    let ratio = speed / rate as f64;
+    assert!((0.9..1.1).contains(&ratio), "{ratio:.3} of the rate");
+}
+
+#[test]
+fn downloads_keep_their_rate() {
+    let without_sendfile = |server: Server| server.settings(Settings { sendfile: false, ..Embedded::settings() });
+    let (plain, read) = (Embedded::start(), Embedded::with(without_sendfile));
+    let bytes = noise(3 * RATE as usize);
+    for server in [&plain, &read] {
+        fs::write(server.account("ann", rates(RATE)).join("file"), &bytes).unwrap();
+    }
+    let tls = Tls::new();
+    let clients = [plain.login("ann"), read.login("ann"), read.login_in_tls("ann", &tls)];
+    for mut client in clients {
+        let measured = speed(bytes.len(), || assert_eq!(client.download("RETR file"), bytes));
+        assert_within_a_tenth(measured, RATE);
+    }
+}
+
+#[test]
+fn uploads_keep_their_rate() {
+    let server = Embedded::start();
+    let home = server.account("ann", rates(RATE));
+    let bytes = noise(3 * RATE as usize);
+    let tls = Tls::new();
+    for mut client in [server.login("ann"), server.login_in_tls("ann", &tls)] {
+        let measured = speed(bytes.len(), || client.upload("STOR file", &bytes));
+        assert_within_a_tenth(measured, RATE);
+        assert_eq!(fs::read(home.join("file")).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn many_small_files_keep_the_rate_too() {
+    let server = Embedded::start();
+    let home = server.account("ann", rates(RATE));
+    fs::write(home.join("file"), noise(10_000)).unwrap();
+    let mut ann = server.login("ann");
+    let measured = speed(3 * RATE as usize, || (0..120).for_each(|_| drop(ann.download("RETR file"))));
+    assert_within_a_tenth(measured, RATE);
+}
+
+#[test]
+fn transfers_of_an_account_share_its_rate() {
+    let server = Embedded::start();
+    let home = server.account("ann", rates(RATE));
+    fs::write(home.join("file"), noise(4 << 20)).unwrap();
+    let received = |mut client: Client| {
+        let mut data = client.passive();
+        client.send("RETR file").expect(150);
+        let (end, mut bytes, mut piece) = (Instant::now() + Duration::from_secs(3), 0, vec![0; 1 << 16]);
+        while Instant::now() < end {
+            bytes += data.receive(&mut piece).unwrap();
+        }
+        bytes as f64
+    };
+    let (first, second) = (server.login("ann"), server.login("ann"));
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(|| received(first));
+        (received(second), first.join().unwrap())
+    });
+    assert_within_a_tenth((first + second) / 3.0, RATE);
+    assert!((0.7..1.4).contains(&(first / second)), "{first} and {second}");
+}
+
+#[test]
+fn listings_are_as_fast_as_ever() {
+    let server = Embedded::start();
+    let home = server.account("ann", rates(10));
+    (0..1000).for_each(|number| fs::write(home.join(format!("file-{number}")), b"x").unwrap());
+    let mut ann = server.login("ann");
+    let start = Instant::now();
+    for command in ["LIST", "NLST", "MLSD"] {
+        assert_eq!(ann.list(command).len(), 1000);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+/// How long the next reply takes.
+fn soon(client: &mut Client, code: u16) {
+    let start = Instant::now();
+    client.expect(code);
+    assert!(start.elapsed() < Duration::from_millis(150), "{code} came after {:?}", start.elapsed());
+}
+
+#[test]
+fn a_transfer_that_waits_for_its_rate_hears_its_client() {
+    let stalling = Settings { data_timeout: Some(Duration::from_millis(500)), ..Embedded::settings() };
+    let server = Embedded::with(|server| server.settings(stalling));
+    // Four kilobytes every four seconds, behind a burst.
+    let home = server.account("ann", rates(1000));
+    fs::write(home.join("file"), noise(1 << 20)).unwrap();
+    for command in ["RETR file", "STOR new"] {
+        let mut ann = server.login("ann");
+        let mut data = ann.passive();
+        ann.send(command).expect(150);
+        if command == "STOR new" {
+            (&data.stream).write_all(&noise(100_000)).unwrap();
+        } else {
+            data.stream.read_exact(&mut [0; 4096]).unwrap();
+        }
+        thread::sleep(Duration::from_millis(1000)); // twice what a standstill may last
+        soon(ann.send("NOOP"), 200);
+        soon(ann.send("STAT"), 211);
+        soon(ann.send("ABOR"), 426);
+        ann.expect(226);
+        drop(data.receive(&mut [0]));
+    }
+    assert!(!home.join("new").exists());
+    let mut ann = server.login("ann");
+    let _data = ann.passive();
+    ann.send("RETR file").expect(150);
+    soon(ann.send("QUIT"), 221);
+    server.stopper().stop();
+}
+
+#[test]
+fn a_server_that_stops_waits_no_longer_for_rates() {
+    for quits in [false, true] {
+        let server = Embedded::with(|server| server.grace(Duration::from_millis(300)));
+        let home = server.account("ann", rates(1000));
+        fs::write(home.join("file"), noise(1 << 20)).unwrap();
+        let mut ann = server.login("ann");
+        let _data = ann.passive();
+        ann.send("RETR file").expect(150);
+        if quits {
+            ann.send("QUIT").expect(221);
+        }
+        server.stopper().stop();
+        let start = Instant::now();
+        ann.expect(421);
+        assert!(start.elapsed() < Duration::from_secs(1), "after {:?}", start.elapsed());
+        server.expect_events(Kind::FileSentIncomplete, 1, |subject| subject.contains("the server stopped"));
+    }
+}
+
+#[test]
+fn a_new_rate_holds_from_the_next_transfer() {
+    let server = Embedded::start();
+    let home = server.account("ann", rates(10));
+    fs::write(home.join("file"), noise(1 << 20)).unwrap();
+    let mut ann = server.login("ann");
+    server.limit("ann", rates(RATE));
+    let measured = speed(1 << 20, || drop(ann.download("RETR file")));
+    assert!((0.85..1.15).contains(&(measured / RATE as f64)), "{measured}");
+    server.limit("ann", Limits::default());
+    let start = Instant::now();
+    ann.download("RETR file");
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+fn sessions(most: usize) -> Limits {
+    Limits { max_sessions: NonZeroUsize::new(most), ..Limits::default() }
+}
+
+/// Tries to log in once; the reply.
+fn try_login(client: &mut Client, name: &str) -> String {
+    client.send(&format!("USER {name}")).expect(331);
+    String::from_utf8(client.send("PASS secret").reply()).unwrap()
+}
+
+const FULL: &str = "530 Too many sessions of this account.";
+
+#[test]
+fn one_session_more_than_an_account_may_have_is_refused() {
+    let server = Embedded::with(|server| server.ban_after(2, Duration::from_secs(60)));
+    server.account("ann", sessions(2));
+    server.account("bob", sessions(1));
+    let (mut first, _second) = (server.login("ann"), server.login("ann"));
+    let mut late = server.client();
+    for _ in 0..5 {
+        assert_eq!(try_login(&mut late, "ann"), FULL, "neither a ban nor the end comes of it");
+    }
+    server.expect_events(Kind::LoginFailed, 5, |reason| reason.contains("as many sessions as it may"));
+    late.script(&[("USER ann", 331), ("PASS wrong", 530)]);
+    let _bob = server.login("bob");
+    first.send("QUIT").expect(221);
+    assert!(try_login(&mut late, "ann").starts_with("230"));
+    late.send("PWD").expect(257);
+}
+
+#[test]
+fn a_seat_is_free_whichever_way_a_session_ends() {
+    let server = Embedded::start();
+    server.account("ann", sessions(1));
+    let mut late = server.client();
+    for end in ["QUIT", "REIN", "USER other", "vanish", "PASS too late"] {
+        let mut ann = server.login("ann");
+        assert_eq!(try_login(&mut late, "ann"), FULL);
+        match end {
+            "vanish" => ann.vanish(),
+            "PASS too late" => {
+                ann.send(end).expect(503);
+                assert_eq!(try_login(&mut late, "ann"), FULL, "nothing has ended");
+                ann.send("QUIT").expect(221);
+            }
+            _ => drop(ann.send(end).reply()),
+        }
+        eventually("there is a place", || try_login(&mut late, "ann").starts_with("230"));
+        late.send("REIN").expect(230);
+    }
+    server.limit("ann", sessions(2));
+    let (_first, mut second) = (server.login("ann"), server.login("ann"));
+    server.limit("ann", sessions(1));
+    second.send("NOOP").expect(200);
+    assert_eq!(try_login(&mut late, "ann"), FULL);
+}
+
+#[test]
+fn an_account_ends_when_its_time_comes() {
+    let server = Embedded::with(|server| server.ban_after(2, Duration::from_secs(60)));
+    let expires = Timestamp::now() + SignedDuration::from_secs(2);
+    server.account("ann", Limits { expires: Some(expires), ..Limits::default() });
+    let mut ann = server.login("ann");
+    ann.script(&[("PWD", 257), ("MKD dir", 257)]);
+    eventually("its time has come", || Timestamp::now() > expires);
+    ann.send("PWD").expect(421);
+    ann.expect_end();
+    server.expect_events(Kind::ClientDisconnected, 1, |reason| reason.contains("the account has expired"));
+    let mut late = server.client();
+    for _ in 0..4 {
+        late.script(&[("USER ann", 331), ("PASS secret", 530)]);
+    }
+    server.expect_events(Kind::LoginFailed, 4, |reason| reason.contains("the account has expired"));
+    server.limit("ann", Limits { expires: Some(Timestamp::MAX), ..Limits::default() });
+    let mut ann = server.login("ann");
+    server.limit("ann", Limits { expires: Some(Timestamp::now()), ..Limits::default() });
+    ann.send("NOOP").expect(421);
+}
+
+fn read_only(paths: &[&str]) -> Limits {
+    let paths = paths.iter().map(|path| VirtualPath::root().join(path.as_bytes())).collect();
+    Limits { read_only: paths, ..Limits::default() }
+}
+
+/// Everything that would change something; `#` is where.
+const CHANGES: [&str; 12] = [
+    "STOR #/file",
+    "STOR #/new",
+    "APPE #/file",
+    "APPE #/new",
+    "STOU #/new",
+    "DELE #/file",
+    "MKD #/new",
+    "RMD #/empty",
+    "SITE CHMOD 600 #/file",
+    "SITE CHMOD 700 #",
+    "MFMT 20200101000000 #/file",
+    "SITE UTIME 20200101000000 #/file",
+];
+
+#[track_caller]
+fn assert_nothing_changes(client: &mut Client, at: &str) {
+    for command in CHANGES {
+        let _data = client.passive();
+        let command = command.replace('#', at);
+        assert_eq!(client.code(&command), 550, "{command}");
+    }
+    for (from, to) in [("#/file", "taken"), ("other", "#/other"), ("other", "#/file"), ("#/empty", "taken")] {
+        client.send(&format!("RNFR {}", from.replace('#', at))).expect(350);
+        client.send(&format!("RNTO {}", to.replace('#', at))).expect(550);
+    }
+    client.send("REST 1").expect(350);
+    let _data = client.passive();
+    client.send(&format!("STOR {at}/file")).expect(550);
+}
+
+#[test]
+fn below_a_read_only_path_nothing_changes_whatever_the_way_to_it() {
+    for atomic_uploads in [true, false] {
+        let settings = Settings { atomic_uploads, create_parents: true, ..Embedded::settings() };
+        let server = Embedded::with(|server| server.settings(settings));
+        let home = server.account("ann", read_only(&["/pub/fixed", "/alias"]));
+        for directory in ["pub/fixed/below/empty", "pub/fixed/empty", "real/below/empty", "real/empty", "free"] {
+            fs::create_dir_all(home.join(directory)).unwrap();
+        }
+        for directory in ["pub/fixed", "pub/fixed/below", "real", "real/below"] {
+            fs::write(home.join(directory).join("file"), b"fixed").unwrap();
+        }
+        fs::write(home.join("other"), b"other").unwrap();
+        symlink("real", home.join("alias")).unwrap();
+        symlink("pub", home.join("link")).unwrap();
+        symlink(home.join("pub/fixed"), home.join("absolute")).unwrap();
+        symlink("pub/fixed/file", home.join("link-to-file")).unwrap();
+        symlink("../pub/fixed/new", home.join("free/dangling")).unwrap();
+        let before = snapshot(&home);
+        let mut ann = server.login("ann");
+        for at in [
+            "pub/fixed",
+            "/pub/fixed/below",
+            "link/fixed",
+            "link/fixed/below",
+            "absolute",
+            "absolute/below",
+            "alias",
+            "alias/below",
+            "real",
+            "free/../pub/fixed",
+        ] {
+            assert_nothing_changes(&mut ann, at);
+        }
+        ann.send("CWD absolute/below").expect(250);
+        for command in ["STOR file", "STOU", "MKD new", "STOR new/deep/file"] {
+            let _data = ann.passive();
+            let code = ann.code(command);
+            assert!(code == 550 || command == "STOU" && code == 450, "{command}: {code}");
+        }
+        ann.send("CWD /").expect(250);
+        for command in ["STOR link-to-file", "APPE link-to-file", "STOR free/dangling"] {
+            let _data = ann.passive();
+            ann.send(command).expect(550);
+        }
+        ann.script(&[("SITE CHMOD 600 link-to-file", 550), ("MFMT 20200101000000 link-to-file", 550)]);
+        for ancestor in ["pub", "pub/fixed", "alias", "real"] {
+            ann.script(&[(&format!("RNFR {ancestor}"), 350), ("RNTO moved", 550)]);
+            ann.script(&[("RNFR other", 350), (&format!("RNTO {ancestor}"), 550)]);
+            ann.send(&format!("RMD {ancestor}")).expect(550);
+            ann.send(&format!("DELE {ancestor}")).expect(550);
+        }
+        assert_eq!(snapshot(&home), before);
+        assert_eq!(ann.download("RETR absolute/file"), b"fixed");
+
+        ann.upload("STOR pub/beside", b"x");
+        ann.upload("STOR free/deep/file", b"x");
+        ann.upload("APPE link/beside", b"y");
+        assert_eq!(fs::read(home.join("pub/beside")).unwrap(), b"xy");
+        ann.script(&[("MKD pub/fixed-not", 257), ("RNFR pub/beside", 350), ("RNTO pub/fixed-too", 250)]);
+        ann.script(&[("DELE pub/fixed-too", 250), ("RMD pub/fixed-not", 250), ("DELE free/dangling", 250)]);
+        ann.script(&[("DELE link-to-file", 250), ("SITE CHMOD 600 other", 200), ("MFMT 20200101000000 other", 213)]);
+    }
+}
+
+/// Names, modes and contents.
+fn snapshot(home: &std::path::Path) -> String {
+    let output =
+        std::process::Command::new("find").arg(home).args(["-printf", "%p %y %m %s %T@ %l\\n"]).output().unwrap();
+    let mut lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(String::from).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+#[test]
+fn a_link_swapped_in_time_does_not_lead_into_what_is_read_only() {
+    let server = Embedded::start();
+    let home = server.account("ann", read_only(&["/fixed"]));
+    fs::create_dir(home.join("fixed")).unwrap();
+    fs::create_dir(home.join("place")).unwrap();
+    symlink("fixed", home.join("link")).unwrap();
+    let mut swapper = server.login("ann");
+    thread::scope(|scope| {
+        let writers: Vec<_> = ["MKD place/made", "STOR place/stored", "RNTO place/renamed"]
+            .into_iter()
+            .map(|command| {
+                let mut client = server.login("ann");
+                scope.spawn(move || {
+                    for number in 0..150 {
+                        if command.starts_with("RNTO") {
+                            client.code(&format!("MKD free-{number}"));
+                            client.code(&format!("RNFR free-{number}"));
+                        }
+                        let data = command.starts_with("STOR").then(|| client.passive());
+                        if client.code(&format!("{command}-{number}")) == 150 {
+                            drop(data);
+                            client.reply();
+                        }
+                    }
+                })
+            })
+            .collect();
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            for (from, to) in [("place", "aside"), ("link", "place"), ("place", "link"), ("aside", "place")] {
+                swapper.script(&[(&format!("RNFR {from}"), 350), (&format!("RNTO {to}"), 250)]);
+            }
+        }
+    });
+    assert_eq!(fs::read_dir(home.join("fixed")).unwrap().count(), 0);
+    assert!(fs::read_dir(home.join("place")).unwrap().count() > 0);
+}
+
+#[test]
+fn facts_tell_what_is_possible_below_a_read_only_path() {
+    let server = Embedded::start();
+    let home = server.account("ann", read_only(&["/fixed"]));
+    for directory in ["fixed/dir", "free"] {
+        fs::create_dir_all(home.join(directory)).unwrap();
+    }
+    fs::write(home.join("fixed/file"), b"x").unwrap();
+    fs::write(home.join("file"), b"x").unwrap();
+    symlink("fixed/file", home.join("link")).unwrap();
+    let mut ann = server.login("ann");
+    ann.send("OPTS MLST perm;").expect(200);
+    assert_eq!(ann.list("MLSD fixed"), ["perm=el; dir", "perm=r; file"]);
+    let (dir, file) = ("perm=eldfmMTcp;", "perm=radfwMT;");
+    let home_lists = [format!("{file} file"), "perm=el; fixed".into(), format!("{dir} free"), "perm=r; link".into()];
+    assert_eq!(ann.list("MLSD"), home_lists);
+    for (path, perm) in [("fixed", "perm=el;"), ("fixed/file", "perm=r;"), ("link", "perm=r;"), ("file", file)] {
+        let reply = ann.send(&format!("MLST {path}")).expect(250);
+        assert!(reply.contains(&format!("{perm} /{path}")), "{reply}");
+    }
+    server.limit("ann", Limits::default());
+    assert_eq!(ann.list("MLSD fixed"), [format!("{dir} dir"), format!("{file} file")]);
+    ann.send("DELE fixed/file").expect(250);
+    server.limit("ann", read_only(&["/"]));
+    assert_eq!(ann.list("MLSD"), ["perm=r; file", "perm=el; fixed", "perm=el; free"]);
+    ann.script(&[("MKD new", 550), ("DELE file", 550), ("RNFR free", 350), ("RNTO elsewhere", 550)]);
+}
