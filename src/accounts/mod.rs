@@ -2,6 +2,7 @@
 
 mod cache;
 mod database;
+mod export;
 mod home;
 mod password;
 mod rules;
@@ -11,10 +12,11 @@ mod user;
 mod verifier;
 
 pub use database::DjangoDatabase;
+pub use export::DjangoExport;
 pub use home::HomeTemplate;
 pub use rules::{Rule, Rules};
 pub use site::Site;
-pub use user::{Directory, FtpAccount, Patience, User};
+pub use user::{Directory, FieldNames, FtpAccount, Patience, User};
 pub use verifier::{Known, Verifier};
 
 pub use crate::protocol::permission::{Permission, Permissions};

@@ -53,6 +53,55 @@ pub trait Directory: Send + Sync + fmt::Debug {
     fn finish(&self) {}
 }
 
+impl<D: Directory + ?Sized> Directory for Box<D> {
+    fn find(&self, username: &str, patience: Patience) -> Result<Option<User>, String> {
+        (**self).find(username, patience)
+    }
+
+    fn visit_passwords(&self, visit: &mut dyn FnMut(&str)) -> Result<(), String> {
+        (**self).visit_passwords(visit)
+    }
+
+    fn version(&self) -> u64 {
+        (**self).version()
+    }
+
+    fn logged_in(&self, ftp_account: i64) {
+        (**self).logged_in(ftp_account);
+    }
+
+    fn finish(&self) {
+        (**self).finish();
+    }
+}
+
+/// What a site calls the things that are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldNames {
+    /// The table of its own user model, such as `shop_customer`; None: Django's, or the one that looks like it.
+    pub user_table: Option<String>,
+    /// The field with the name that users log in with.
+    pub username: String,
+    /// The field with the password.
+    pub password: String,
+    /// The field that says whether they may log in.
+    pub active: String,
+    /// The field that says whether they have every permission.
+    pub superuser: String,
+}
+
+impl Default for FieldNames {
+    fn default() -> FieldNames {
+        FieldNames {
+            user_table: None,
+            username: "username".into(),
+            password: "password".into(),
+            active: "is_active".into(),
+            superuser: "is_superuser".into(),
+        }
+    }
+}
+
 /// How long somebody can wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {

@@ -10,10 +10,11 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
         .config
         .as_ref()
         .map_or("no file; flags, environment, defaults".to_string(), |path| path.display().to_string());
-    let database = || config.database.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let source = config.database.as_ref().or(config.export.as_ref());
+    let source = || source.map(|path| path.display().to_string()).unwrap_or_default();
     let findings = [
         ("configuration", Ok(file)),
-        ("accounts", parts::accounts(&config).map(|_| database())),
+        ("accounts", parts::accounts(&config).map(|_| source())),
         (
             "certificate",
             parts::tls(&config).map(|tls| tls.map_or("none, so no TLS".to_string(), |tls| tls.to_string())),

@@ -1,6 +1,6 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
-use crate::accounts::{DjangoDatabase, HomeTemplate, Rules, Site};
+use crate::accounts::{Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site};
 use crate::config::Config;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
@@ -10,15 +10,25 @@ use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
 
 /// Who may log in.
-pub(super) fn accounts(config: &Config) -> Result<Site<DjangoDatabase>, String> {
-    let database = config.database.as_ref().ok_or(
-        "no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, or database in the file)",
-    )?;
+pub(super) fn accounts(config: &Config) -> Result<Site<Box<dyn Directory>>, String> {
     let mut rules = Rules::default();
     if let Some(template) = &config.home {
         rules.home = HomeTemplate::parse(template).map_err(|why| format!("home: {why}"))?;
     }
-    Ok(Site::new(DjangoDatabase::open(database)?)?.rules(rules))
+    Ok(Site::new(directory(config)?)?.rules(rules))
+}
+
+fn directory(config: &Config) -> Result<Box<dyn Directory>, String> {
+    match (&config.database, &config.export) {
+        (Some(database), None) => Ok(Box::new(DjangoDatabase::open(database)?)),
+        (None, Some(export)) => Ok(Box::new(DjangoExport::open(export, FieldNames::default())?)),
+        (None, None) => Err("no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, \
+                             or database in the file), or what dumpdata wrote with --export FILE"
+            .to_string()),
+        (Some(_), Some(_)) => {
+            Err("database and export: accounts come from one of them; leave out the other".to_string())
+        }
+    }
 }
 
 /// The certificate. Without one, nothing that needs it may be asked for.

@@ -33,6 +33,8 @@ pub struct Config {
     pub config: Option<PathBuf>,
     /// The site's SQLite database.
     pub database: Option<PathBuf>,
+    /// What dumpdata wrote, in the place of the database.
+    pub export: Option<PathBuf>,
     /// Home template; `None` = beside the home of the user who runs the server.
     pub home: Option<String>,
     /// Idle time of a session; `None` = no limit, as for every other limit here.
@@ -133,6 +135,7 @@ impl Default for Config {
             address: HostPort { host: "127.0.0.1".into(), port: 21 },
             config: None,
             database: None,
+            export: None,
             home: None,
             timeout: Some(seconds(300)),
             login_timeout: Some(seconds(60)),

@@ -31,6 +31,14 @@ pub const OPTIONS: &[Opt] = &[
         doc: "SQLite database of the Django site.",
     },
     Opt {
+        name: "export",
+        group: "Accounts",
+        kind: Path(|c| &mut c.export),
+        default: Unset("none", "/srv/site/users.json"),
+        doc: "Instead of a database, a file that manage.py dumpdata wrote (JSON or JSON lines, also gzipped); \
+              read anew when it changes.",
+    },
+    Opt {
         name: "home",
         group: "Accounts",
         kind: Value("TEMPLATE", |c, v| put(&mut c.home, line(v).map(Some))),
