@@ -12,6 +12,7 @@
 //! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
+//! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -31,6 +32,7 @@ mod commands;
 mod configuration;
 mod data_connections;
 mod events;
+mod export;
 mod faults;
 mod limits;
 mod listings;

@@ -23,6 +23,8 @@ pub struct TestServer {
 
 /// A server to be started.
 pub struct Builder {
+    /// The option that says where the accounts are.
+    accounts: (&'static str, PathBuf),
     args: Vec<String>,
     env: Vec<(String, String)>,
     host: String,
@@ -55,6 +57,7 @@ impl TestServer {
         std::fs::copy(fixture, &database).unwrap();
         std::fs::set_permissions(&database, PermissionsExt::from_mode(0o644)).unwrap();
         let builder = Builder {
+            accounts: ("--database", database),
             args: ["--auth-failed-timeout", "0.05", "--ban-failures", "0"].map(String::from).to_vec(),
             env: Vec::new(),
             host: "127.0.0.1".to_string(),
@@ -245,6 +248,12 @@ impl Builder {
         self
     }
 
+    /// Serves the users of this file instead of those of the database.
+    pub fn export(mut self, path: PathBuf) -> Builder {
+        self.accounts = ("--export", path);
+        self
+    }
+
     /// Runs the server through a shell command such as `ulimit -n 40`.
     pub fn after(mut self, shell: &str) -> Builder {
         self.before = Some(shell.to_string());
@@ -305,7 +314,7 @@ impl Builder {
         let mut command = Command::new("sh");
         let script = format!("{}exec \"$0\" \"$@\"", self.before.map(|before| before + "; ").unwrap_or_default());
         command.args(["-c", &script, binary, "serve"]);
-        command.arg("--database").arg(self.scratch.0.join("site.sqlite3"));
+        command.arg(self.accounts.0).arg(self.accounts.1);
         command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
         command.args(&self.args).arg(format!("{}:0", self.host));
         command.env("RUST_LOG", "debug").envs(self.env);

@@ -94,15 +94,15 @@ impl<'n> Collector<'n> {
     }
 
     /// Keeps what matters of an object.
-    pub fn take(&mut self, object: Object, position: Position) -> Result<(), Fault> {
-        let label = object.label();
-        self.sort_in(object, position).map_err(|why| Fault::new(why).at(format!("{position} ({label})")))
+    pub fn take(&mut self, mut object: Object, position: Position) -> Result<(), Fault> {
+        let result = match object.model.clone() {
+            Value::Text(model) => self.sort_in(model, &mut object, position),
+            other => Err(other.is_not("model", "a text; each object that dumpdata writes has one")),
+        };
+        result.map_err(|why| Fault::new(why).at(format!("{position} ({})", object.label())))
     }
 
-    fn sort_in(&mut self, mut object: Object, position: Position) -> Result<(), String> {
-        let Value::Text(model) = std::mem::replace(&mut object.model, Value::Null) else {
-            return Err(object.model.is_not("model", "a text; each object that dumpdata writes has one"));
-        };
+    fn sort_in(&mut self, model: Box<str>, object: &mut Object, position: Position) -> Result<(), String> {
         self.has_ftp_objects |= model.starts_with(FTP);
         match &*model {
             GROUP => self.groups.push(Group { position, key: object.key()?, name: object.text("name")? }),
@@ -115,12 +115,12 @@ impl<'n> Collector<'n> {
                 let names = self.names;
                 self.models.entry(model).or_default().take(object, position, names)?;
             }
-            _ if self.may_be_user(&object) => {
+            _ if self.may_be_user(object) => {
                 let names = self.names;
-                let label = format!("{position} ({})", shown(&model));
                 let model = self.models.entry(model).or_default();
                 if let Err(why) = model.take(object, position, names) {
-                    model.fault.get_or_insert(Fault::new(why).at(label));
+                    let place = format!("{position} ({})", object.label());
+                    model.fault.get_or_insert(Fault::new(why).at(place));
                 }
             }
             _ => {}
@@ -128,10 +128,10 @@ impl<'n> Collector<'n> {
         Ok(())
     }
 
-    fn account(&mut self, mut object: Object, position: Position) -> Result<PendingAccount, String> {
+    fn account(&mut self, object: &mut Object, position: Position) -> Result<PendingAccount, String> {
         let Some(Key::Number(id)) = object.key()? else { return Err("pk is not a whole number".to_string()) };
         let group = self.ftp_group_references.number(object.reference("group")?, position);
-        let stored = StoredAccount { position, id, group, home: home(&mut object)? };
+        let stored = StoredAccount { position, id, group, home: home(object)? };
         Ok(PendingAccount { user: object.reference("user")?, stored })
     }
 
@@ -236,7 +236,7 @@ impl<'n> Collector<'n> {
 }
 
 impl Model {
-    fn take(&mut self, mut object: Object, position: Position, names: &FieldNames) -> Result<(), String> {
+    fn take(&mut self, object: &mut Object, position: Position, names: &FieldNames) -> Result<(), String> {
         let groups = match object.take("groups") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::List(items)) => items,
@@ -265,13 +265,13 @@ impl Model {
     }
 }
 
-fn ftp_group(mut object: Object, position: Position) -> Result<FtpGroup, String> {
+fn ftp_group(object: &mut Object, position: Position) -> Result<FtpGroup, String> {
     Ok(FtpGroup {
         position,
         key: object.key()?,
         name: object.text("name")?,
         permission: object.text("permission")?,
-        home: home(&mut object)?,
+        home: home(object)?,
     })
 }
 
@@ -313,7 +313,7 @@ fn attach(accounts: Vec<PendingAccount>, users: &mut [StoredUser], model: &str) 
             Reference::Name(name) => users.binary_search_by(|user| user.username.cmp(name)).ok(),
         };
         let Some(owner) = index.and_then(|index| users.get_mut(index)) else {
-            return Err(missing(stored.position, FTP_ACCOUNT, model, &user));
+            return Err(missing(stored.position, &format!("{FTP_ACCOUNT}, pk {}", stored.id), model, &user));
         };
         if let Some(other) = owner.account.and_then(|account| attached.get(account as usize)) {
             return Err(twice(

@@ -156,6 +156,16 @@ impl Value {
     }
 }
 
+impl Key {
+    /// All of it, for those who compare keys.
+    pub fn to_text(&self) -> String {
+        match self {
+            Key::Number(number) => number.to_string(),
+            Key::Text(text) => text.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -63,8 +63,12 @@ impl Objects<'_, '_> {
         &mut self,
         json: &mut serde_json::Deserializer<serde_json::de::IoRead<Text>>,
     ) -> serde_json::Result<()> {
-        while json.end().is_err() {
-            self.deserialize(&mut *json)?;
+        while let Err(error) = json.end() {
+            // There is more, or it can't be read.
+            match self.progress.fault() {
+                None => self.deserialize(&mut *json)?,
+                Some(_) => return Err(error),
+            }
         }
         Ok(())
     }

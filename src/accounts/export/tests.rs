@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::reader::{MOST, read};
+use super::text::explain;
 use super::users::Users;
 use super::*;
 use crate::accounts::user::FtpAccount;
@@ -116,7 +117,15 @@ fn the_order_of_objects_and_of_their_parts_is_free() {
 
 #[test]
 fn keys_may_be_numbers_or_text_and_references_may_be_names() {
-    for key in ["5", "\"5\"", "-1", "\"5f0c7a52-08a2-4f0f-8f3d-9c3c0b0f4a11\"", "\"05\"", "\"ann@example.org\""] {
+    for key in [
+        "5",
+        "\"5\"",
+        "-1",
+        "\"5f0c7a52-08a2-4f0f-8f3d-9c3c0b0f4a11\"",
+        "\"05\"",
+        "\"ann@example.org\"",
+        &format!("\"{}\"", "k".repeat(200)),
+    ] {
         let ann = ANN.replace("\"pk\": 5", &format!("\"pk\": {key}"));
         for (user, group) in [(key, "2"), ("[\"ann\"]", "\"2\""), (key, "[\"full\"]")] {
             let user = &all(lines(&[&account(user, group), &ann, FTP_GROUP, GROUP]))[0];
@@ -158,7 +167,7 @@ fn a_user_model_of_the_site_is_found_or_named() {
     let why = "it has no users of auth_user; add their model to those that dumpdata names";
     assert_eq!(named(&both, names(Some("auth_user"))).unwrap_err(), why);
     let wrong = member.replace("\"y\"", "\"y\", \"groups\": 3");
-    let why = "line 1, object 1 (old.member): groups is a number, not a list";
+    let why = "line 1, object 1 (old.member, pk 1): groups is a number, not a list";
     assert_eq!(named(&wrong, names(None)).unwrap_err(), why);
 }
 
@@ -178,6 +187,10 @@ fn a_field_of_the_wrong_type_is_named_with_its_place() {
         assert_eq!(fault(text), format!("line 3, object 2 (auth.user, pk 5): {why}"));
     }
     for (object, why) in [
+        (
+            GROUP.replace("\"auth.group\"", "7"),
+            "(no model, pk 1): model is a number, not a text; each object that dumpdata writes has one",
+        ),
         (ANN.replace("\"pk\": 5", "\"pk\": true"), "(auth.user): pk is true or false, not a number or a text"),
         (ANN.replace("5", "18446744073709551615"), "(auth.user): pk is a number too large, not a number or a text"),
         (
@@ -213,7 +226,7 @@ fn what_refers_to_nothing_or_is_there_twice_is_named_with_its_place() {
     for (objects, why) in [
         (
             [GROUP, FTP_GROUP, ACCOUNT, &other_ann],
-            "line 3, object 3 (django_ftpserver.ftpuseraccount): its auth.user with pk 5 is not in the file; dump both together",
+            "line 3, object 3 (django_ftpserver.ftpuseraccount, pk 9): its auth.user with pk 5 is not in the file; dump both together",
         ),
         (
             [GROUP, FTP_GROUP, &unknown_group, ANN],
@@ -301,7 +314,7 @@ fn bytes_that_are_no_text_are_found_wherever_they_stand() {
         assert_eq!(fault(with(bytes)), format!("line 3, object 3: {why}"));
     }
     assert_eq!(fault(b"\xFF\xFE[\0]\0"), why);
-    assert_eq!(fault([ANN.as_bytes(), b"\n\xC3"].concat()), format!("line 2, object 2: {why}"));
+    assert_eq!(fault([ANN.as_bytes(), b"\n\xC3"].concat()), format!("line 2, after object 1: {why}"));
     // A character that stands across the pieces in which a file is read.
     for padding in 0..4 {
         let text = format!(
@@ -325,6 +338,14 @@ fn a_gzip_file_that_is_cut_off_or_damaged_is_no_export() {
     *damaged.last_mut().unwrap() ^= 1;
     assert!(fault(&damaged).contains("the gzip file is damaged"), "{}", fault(&damaged));
     assert!(fault([&whole[..], b"garbage, and more"].concat()).contains("the gzip file is damaged"));
+}
+
+#[test]
+fn what_the_system_refuses_is_told_and_tried_again_where_that_may_help() {
+    let refused = explain(&std::io::ErrorKind::PermissionDenied.into());
+    assert_eq!(refused, Fault::new("it can't be read; may this user read it, and enter its directory?"));
+    let no_more_files = std::io::Error::from_raw_os_error(24);
+    assert!(explain(&no_more_files).is_passing);
 }
 
 #[test]

@@ -70,11 +70,15 @@ impl<'p> Text<'p> {
     pub fn first(&mut self) -> Result<Option<u8>, Fault> {
         loop {
             let rest = self.rest()?;
-            let Some(byte) = rest.first().copied() else { return Ok(None) };
-            if !byte.is_ascii_whitespace() {
-                return Ok(Some(byte));
+            if rest.is_empty() {
+                return Ok(None);
             }
-            self.give(1);
+            let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let first = rest.get(blank).copied();
+            self.give(blank);
+            if first.is_some() {
+                return Ok(first);
+            }
         }
     }
 

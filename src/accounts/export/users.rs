@@ -61,7 +61,7 @@ impl Users {
         let groups = stored.groups.iter().filter_map(|&group| self.groups.get(group as usize));
         User {
             // Who has no primary key is known by name alone.
-            id: stored.key.as_ref().map_or_else(|| stored.username.to_string(), Key::to_string),
+            id: stored.key.as_ref().map_or_else(|| stored.username.to_string(), Key::to_text),
             username: stored.username.to_string(),
             password: stored.password.to_string(),
             is_active: stored.is_active,

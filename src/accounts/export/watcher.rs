@@ -35,8 +35,11 @@ impl InForce {
     }
 
     fn replace(&self, users: Users) {
-        *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
+        let mut users = Arc::new(users);
+        std::mem::swap(&mut *self.users.write().unwrap_or_else(PoisonError::into_inner), &mut users);
         self.version.fetch_add(1, Ordering::Release);
+        // Who looks somebody up does not wait until the old ones are gone.
+        drop(users);
     }
 }
 
