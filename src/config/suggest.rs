@@ -3,11 +3,13 @@
 use super::Problem;
 use super::options::{OPTIONS, Opt};
 
-/// The option whose name is at most two slips from `written`, however its words are joined.
+/// The option whose name is at most two slips from `written`, however its words are joined. In a short name two slips
+/// make another word: who writes `port` does not mean `export`.
 pub(super) fn nearest(written: &str) -> Option<&'static Opt> {
     let name = written.to_lowercase().replace('-', "_");
     let slips = |option: &&Opt| distance(option.name, &name);
-    OPTIONS.iter().filter(|option| slips(option) <= 2).min_by_key(slips)
+    let most = (name.len() / 3).min(2);
+    OPTIONS.iter().filter(|option| slips(option) <= most).min_by_key(slips)
 }
 
 /// The refusal of `written`, with the name that was meant, if one is near.
@@ -46,6 +48,6 @@ mod tests {
     fn the_closest_option_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest("MAX-CONS").map(|o| o.name), Some("max_cons"));
         assert_eq!(nearest("pasv_timout").map(|o| o.name), Some("pasv_timeout"));
-        assert!(nearest("colour").is_none());
+        assert!(nearest("colour").is_none() && nearest("port").is_none());
     }
 }
