@@ -171,23 +171,6 @@ fn an_export_that_vanishes_stays_in_force() {
 }
 
 #[test]
-fn an_export_that_is_written_slowly_is_read_when_it_is_whole() {
-    let (server, path, text) = start();
-    let objects: Vec<Value> = serde_json::from_str(&without_permissions(&text)).unwrap();
-    let lines: Vec<String> = objects.iter().map(|object| format!("{object}\n")).collect();
-    let mut ann = server.login("ann");
-    // Each beginning of JSON lines is JSON lines: without the accounts, nobody would have one.
-    let mut file = std::fs::File::create(&path).unwrap();
-    for line in &lines {
-        file.write_all(line.as_bytes()).unwrap();
-        ann.send("NOOP").expect(200);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    eventually("the change holds", || ann.code("MLST") == 550);
-    assert!(!server.log().contains("stay in force"), "{}", server.log());
-}
-
-#[test]
 fn an_export_that_is_none_is_refused_at_the_start() {
     let user = r#"{"model": "auth.user", "pk": 1, "fields": {"username": "ann", "password": "x"}}"#;
     let account = r#"{"model": "django_ftpserver.ftpuseraccount", "pk": 1, "fields": {"user": 1, "group": 1}}"#;

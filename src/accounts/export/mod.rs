@@ -30,11 +30,20 @@ pub struct DjangoExport {
 impl DjangoExport {
     /// Reads the file, and watches it from now on.
     pub fn open(path: impl Into<PathBuf>, names: FieldNames) -> Result<DjangoExport, String> {
-        let watcher = Watcher::new(path.into(), names)?;
-        let in_force = watcher.in_force();
+        let path = path.into();
         let (watch, stop) = bounded(0);
-        let thread = std::thread::Builder::new().name("export".into());
-        thread.spawn(move || watcher.run(&stop)).map_err(|error| error.to_string())?;
+        let (first, read) = bounded(1);
+        // All reading is done in one thread: what it frees serves the next reading, and nobody else's.
+        let work = move || match Watcher::new(path, names) {
+            Ok(watcher) => {
+                // We wait for it.
+                let _ = first.send(Ok(watcher.in_force()));
+                watcher.run(&stop);
+            }
+            Err(why) => drop(first.send(Err(why))),
+        };
+        std::thread::Builder::new().name("export".into()).spawn(work).map_err(|error| format!("export: {error}"))?;
+        let in_force = read.recv().map_err(|_| "export: the thread that reads it has ended".to_string())??;
         Ok(DjangoExport { in_force, _watch: watch })
     }
 

@@ -122,3 +122,48 @@ fn read(path: &Path, names: &FieldNames) -> Result<Users, Fault> {
     let users = file::open(path).and_then(|file| reader::read(file, names, reader::MOST));
     users.map_err(|fault| fault.at(format!("export {}", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const ANN: &str = r#"{"model": "auth.user", "pk": 1, "fields": {"username": "ann", "password": "x"}}"#;
+
+    /// Looks once, and tells who is there and how often that has changed.
+    fn look(watcher: &mut Watcher) -> (usize, u64) {
+        watcher.look();
+        (watcher.in_force.users().users.len(), watcher.in_force.version())
+    }
+
+    #[test]
+    fn a_file_is_read_when_it_is_no_longer_written() {
+        let path = std::env::temp_dir().join(format!("django-ftpd-{}-watched.json", std::process::id()));
+        std::fs::write(&path, ANN).unwrap();
+        let mut watcher = Watcher::new(path.clone(), FieldNames::default()).unwrap();
+        // It was new when it was read: the same stamp could have been another file's.
+        watcher.read = None;
+        assert_eq!(look(&mut watcher), (1, 1));
+        assert_eq!(look(&mut watcher), (1, 1));
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        // Each beginning of JSON lines is JSON lines.
+        for number in 2..5 {
+            let user = ANN.replace("\"pk\": 1", &format!("\"pk\": {number}")).replace("ann", &format!("user-{number}"));
+            write!(file, "\n{user}").unwrap();
+            assert_eq!(look(&mut watcher), (1, 1));
+        }
+        assert_eq!(look(&mut watcher), (4, 2));
+        assert_eq!(look(&mut watcher), (4, 2));
+        std::fs::remove_file(&path).unwrap();
+        for _ in 0..3 {
+            assert_eq!(look(&mut watcher), (4, 2));
+        }
+        let (state, complaint) = watcher.complaint.clone().unwrap();
+        assert!(state == State::Not(std::io::ErrorKind::NotFound) && complaint.contains("it does not exist"));
+        std::fs::write(&path, ANN).unwrap();
+        assert_eq!(look(&mut watcher), (4, 2));
+        assert_eq!(look(&mut watcher), (1, 3));
+        assert_eq!(watcher.complaint, None);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
