@@ -152,7 +152,7 @@ fn a_program_that_is_none_is_an_error_at_the_start() {
             &["--accounts-command", "/bin/sh", "--accounts-command-user", "no such user"],
             "there is no user \"no such user\"",
         ),
-        (&["--accounts-command", "/bin/sh", "--database", "/x"], "only one of them can decide logins"),
+        (&["--accounts-command", "/bin/sh", "--database", "/x"], "accounts come from one of them"),
     ] {
         let (status, said) = failing(args);
         assert_eq!(status, 2, "{args:?}");

@@ -17,6 +17,7 @@
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
+//! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -39,6 +40,7 @@ mod commands;
 mod configuration;
 mod data_connections;
 mod events;
+mod export;
 mod faults;
 mod limits;
 mod listings;

@@ -3,6 +3,7 @@
 mod cache;
 mod command;
 mod database;
+mod export;
 mod home;
 mod password;
 mod rules;
@@ -13,6 +14,7 @@ mod verifier;
 
 pub use command::AccountsCommand;
 pub use database::DjangoDatabase;
+pub use export::DjangoExport;
 pub use home::HomeTemplate;
 pub use rules::{Rule, Rules};
 pub use site::Site;

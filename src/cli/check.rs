@@ -11,7 +11,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
         .config
         .as_ref()
         .map_or("no file; flags, environment, defaults".to_string(), |path| path.display().to_string());
-    let source = || match (&config.database, &config.accounts_command) {
+    let source = || match (config.database.as_ref().or(config.export.as_ref()), &config.accounts_command) {
         (Some(path), _) => path.display().to_string(),
         (None, words) => words.as_ref().map(|words| words.join(" ")).unwrap_or_default(),
     };

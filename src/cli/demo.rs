@@ -20,8 +20,8 @@ pub(super) fn defaults() -> Config {
 
 pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     logging::start();
-    if config.database.is_some() {
-        return Err(Failure::Configuration("demo has its own database; use serve for yours".to_string()));
+    if config.database.is_some() || config.export.is_some() {
+        return Err(Failure::Configuration("demo has its own database; use serve for your users".to_string()));
     }
     let place = Place::new().map_err(|error| Failure::Runtime(format!("no place for the demo: {error}")))?;
     config.database = Some(place.database());

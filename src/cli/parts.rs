@@ -1,6 +1,8 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
-use crate::accounts::{Accounts, AccountsCommand, DjangoDatabase, FieldNames, HomeTemplate, Rules, Site};
+use crate::accounts::{
+    Accounts, AccountsCommand, Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site,
+};
 use crate::config::{Config, Section};
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
@@ -9,50 +11,68 @@ use crate::process::users;
 use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
-use std::path::Path;
 
 /// Who may log in.
 pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
-    match (&config.database, &config.accounts_command) {
-        (Some(database), None) => site_accounts(config, database),
-        (None, Some(words)) => command_accounts(config, words),
-        (Some(_), Some(_)) => Err("database and accounts_command: only one of them can decide logins".to_string()),
-        (None, None) => Err(
-            "no accounts; name the site's SQLite database with --database FILE (FTPSERVER_DATABASE, or database in the file)".to_string(),
-        ),
+    match (&config.database, &config.export, &config.accounts_command) {
+        (Some(database), None, None) => {
+            let directory = DjangoDatabase::open_with(database, names(config))?;
+            let has_accounts = directory.has_ftp_accounts()?;
+            let rules = rules(config, config.home.is_some() && !has_accounts)?;
+            if !has_accounts && !rules.all_users {
+                return Err(format!(
+                    "database {}: the site has no FTP accounts (no table django_ftpserver_ftpuseraccount); to let \
+                     every active user log in, give them homes, such as --home /srv/ftp/{{username}}",
+                    database.display()
+                ));
+            }
+            site(config, directory, rules)
+        }
+        (None, Some(export), None) => {
+            let directory = DjangoExport::open(export, names(config))?;
+            let rules = rules(config, false)?;
+            if !directory.has_ftp_accounts() && !rules.all_users {
+                return Err(format!(
+                    "export {}: there are no FTP accounts in it; dump django_ftpserver, too, or let every active user \
+                     log in with --all-users",
+                    export.display()
+                ));
+            }
+            site(config, directory, rules)
+        }
+        (None, None, Some(words)) => command_accounts(config, words),
+        (None, None, None) => Err("no accounts; name the site's SQLite database with --database FILE \
+                                   (FTPSERVER_DATABASE, or database in the file), or what dumpdata wrote with \
+                                   --export FILE"
+            .to_string()),
+        _ => {
+            Err("database, export, accounts_command: accounts come from one of them; leave out the others".to_string())
+        }
     }
 }
 
-fn site_accounts(config: &Config, database: &Path) -> Result<Box<dyn Accounts>, String> {
-    let names = FieldNames {
+fn names(config: &Config) -> FieldNames {
+    FieldNames {
         user_table: config.user_table.clone(),
         username: config.username_field.clone(),
         password: config.password_field.clone(),
         active: config.active_field.clone(),
         superuser: config.superuser_field.clone(),
-    };
-    let directory = DjangoDatabase::open_with(database, names)?;
-    let has_accounts = directory.has_ftp_accounts()?;
-    let rules = rules(config, has_accounts)?;
-    if !has_accounts && !rules.all_users {
-        return Err(format!(
-            "database {}: the site has no FTP accounts (no table django_ftpserver_ftpuseraccount); to let every \
-             active user log in, give them homes, such as --home /srv/ftp/{{username}}",
-            database.display()
-        ));
     }
-    let site = Site::new(directory)?;
-    let site = site.rules(rules).legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds);
-    Ok(Box::new(site))
 }
 
-fn rules(config: &Config, has_accounts: bool) -> Result<Rules, String> {
+fn site(config: &Config, directory: impl Directory + 'static, rules: Rules) -> Result<Box<dyn Accounts>, String> {
+    let site = Site::new(directory)?.rules(rules);
+    Ok(Box::new(site.legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds)))
+}
+
+fn rules(config: &Config, all_users: bool) -> Result<Rules, String> {
     let of = |sections: &[(String, Section)]| {
         sections.iter().map(|(name, section)| (name.clone(), section.rule.clone())).collect()
     };
     let home = config.home.as_deref().map(HomeTemplate::parse).transpose().map_err(|why| format!("home: {why}"))?;
     Ok(Rules {
-        all_users: config.all_users.unwrap_or(!has_accounts && home.is_some()),
+        all_users: config.all_users.unwrap_or(all_users),
         home: home.unwrap_or_else(HomeTemplate::beside_own_home),
         read: config.read_perms,
         write: config.write_perms,

@@ -36,6 +36,8 @@ pub struct Config {
     pub config: Option<PathBuf>,
     /// The site's SQLite database.
     pub database: Option<PathBuf>,
+    /// What dumpdata wrote, in the place of the database.
+    pub export: Option<PathBuf>,
     /// Users without an FTP account may log in; `None` = where the site has none, and `home` is set.
     pub all_users: Option<bool>,
     /// Home template; `None` = beside the home of the user who runs the server.
@@ -153,6 +155,7 @@ impl Default for Config {
             address: HostPort { host: "127.0.0.1".into(), port: 21 },
             config: None,
             database: None,
+            export: None,
             all_users: None,
             home: None,
             read_perms: Permissions::from_letters("elr"),

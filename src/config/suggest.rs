@@ -3,16 +3,18 @@
 use super::Problem;
 use super::options::{OPTIONS, Opt};
 
-/// The option whose name is at most two slips from `written`, however its words are joined.
+/// The option whose name is at most two slips from `written`, however its words are joined. In a short name two slips
+/// make another word: who writes `port` does not mean `export`.
 pub(super) fn nearest(written: &str) -> Option<&'static Opt> {
     let name = nearest_of(OPTIONS.iter().map(|option| option.name), written)?;
     OPTIONS.iter().find(|option| option.name == name)
 }
 
-/// The name that is at most two slips from `written`.
+/// The nearest of such names.
 pub(super) fn nearest_of(names: impl Iterator<Item = &'static str>, written: &str) -> Option<&'static str> {
     let written = written.to_lowercase().replace('-', "_");
-    let near = names.map(|name| (distance(name, &written), name)).filter(|(slips, _)| *slips <= 2);
+    let most = (written.len().saturating_sub(1) / 2).min(2);
+    let near = names.map(|name| (distance(name, &written), name)).filter(|(slips, _)| *slips <= most);
     near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
@@ -52,6 +54,6 @@ mod tests {
     fn the_closest_option_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest("MAX-CONS").map(|o| o.name), Some("max_cons"));
         assert_eq!(nearest("pasv_timout").map(|o| o.name), Some("pasv_timeout"));
-        assert!(nearest("colour").is_none());
+        assert!(nearest("colour").is_none() && nearest("port").is_none());
     }
 }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 const KEPT: Duration = Duration::from_secs(60);
 
 /// Values by key, each forgotten a while after nobody uses it any more; a clone shares them.
-pub(crate) struct Shared<K, V>(Arc<Mutex<HashMap<K, (Arc<V>, Instant)>>>);
+pub(crate) struct Shared<K, V>(Arc<Mutex<HashMap<K, Asked<V>>>>);
+
+/// A value, and when it was asked for last.
+type Asked<V> = (Arc<V>, Instant);
 
 impl<K: Eq + Hash, V> Shared<K, V> {
     /// The value of a key, new if there is none.

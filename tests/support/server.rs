@@ -23,12 +23,13 @@ pub struct TestServer {
 
 /// A server to be started.
 pub struct Builder {
+    /// The option that says where the accounts are.
+    accounts: Option<(&'static str, PathBuf)>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     host: String,
     scratch: Scratch,
     before: Option<String>,
-    has_site: bool,
 }
 
 struct Scratch(PathBuf);
@@ -56,12 +57,12 @@ impl TestServer {
         std::fs::copy(fixture, &database).unwrap();
         std::fs::set_permissions(&database, PermissionsExt::from_mode(0o644)).unwrap();
         let builder = Builder {
+            accounts: Some(("--database", database)),
             args: ["--auth-failed-timeout", "0.05", "--ban-failures", "0"].map(String::from).to_vec(),
             env: Vec::new(),
             host: "127.0.0.1".to_string(),
             scratch,
             before: None,
-            has_site: true,
         };
         let homes = builder.homes().display().to_string();
         let site = builder.site();
@@ -247,6 +248,12 @@ impl Builder {
         self
     }
 
+    /// Serves the users of this file instead of those of the database.
+    pub fn export(mut self, path: PathBuf) -> Builder {
+        self.accounts = Some(("--export", path));
+        self
+    }
+
     /// Runs the server through a shell command such as `ulimit -n 40`.
     pub fn after(mut self, shell: &str) -> Builder {
         self.before = Some(shell.to_string());
@@ -275,7 +282,7 @@ impl Builder {
 
     /// Without the site's database.
     pub fn without_site(mut self) -> Builder {
-        self.has_site = false;
+        self.accounts = None;
         self
     }
 
@@ -334,8 +341,8 @@ impl Builder {
         let mut command = Command::new("sh");
         let script = format!("{}exec \"$0\" \"$@\"", self.before.map(|before| before + "; ").unwrap_or_default());
         command.args(["-c", &script, binary, "serve"]);
-        if self.has_site {
-            command.arg("--database").arg(self.scratch.0.join("site.sqlite3"));
+        if let Some((option, path)) = self.accounts {
+            command.arg(option).arg(path);
         }
         command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
         command.args(&self.args).arg(format!("{}:0", self.host));

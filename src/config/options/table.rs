@@ -32,6 +32,14 @@ pub const OPTIONS: &[Opt] = &[
         doc: "SQLite database of the Django site.",
     },
     Opt {
+        name: "export",
+        group: "Accounts",
+        kind: Path(|c| &mut c.export),
+        default: Unset("none", "/srv/site/users.json"),
+        doc: "Instead of a database, a file that manage.py dumpdata wrote (JSON or JSON lines, also gzipped); \
+              read anew when it changes.",
+    },
+    Opt {
         name: "all_users",
         group: "Accounts",
         kind: MaybeSwitch(|c| &mut c.all_users),

@@ -1,0 +1,169 @@
+//! The thread that reads an export anew when its file has changed.
+
+use super::fault::Fault;
+use super::file::{self, State};
+use super::reader;
+use super::users::Users;
+use crate::accounts::user::FieldNames;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Between two looks at the file.
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// The users that are in force.
+#[derive(Debug)]
+pub(super) struct InForce {
+    users: RwLock<Arc<Users>>,
+    version: AtomicU64,
+}
+
+impl InForce {
+    pub fn new(users: Users) -> InForce {
+        InForce { users: RwLock::new(Arc::new(users)), version: AtomicU64::new(0) }
+    }
+
+    pub fn users(&self) -> Arc<Users> {
+        self.users.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn replace(&self, users: Users) {
+        let mut users = Arc::new(users);
+        std::mem::swap(&mut *self.users.write().unwrap_or_else(PoisonError::into_inner), &mut users);
+        self.version.fetch_add(1, Ordering::Release);
+        // Who looks somebody up does not wait until the old ones are gone.
+        drop(users);
+    }
+}
+
+/// Looks at the file again and again.
+pub(super) struct Watcher {
+    path: PathBuf,
+    names: FieldNames,
+    in_force: Arc<InForce>,
+    /// What the file was when it was read last; None: it is to be read in any case.
+    read: Option<State>,
+    /// What it was at the last look.
+    seen: State,
+    /// The last error, until all is well.
+    complaint: Option<(State, String)>,
+}
+
+impl Watcher {
+    /// Reads the file for the first time.
+    pub fn new(path: PathBuf, names: FieldNames) -> Result<Watcher, String> {
+        let seen = State::of(&path);
+        let users = read(&path, &names).map_err(|fault| fault.text)?;
+        let read = Some(seen).filter(|state| !state.is_fresh());
+        Ok(Watcher { path, names, in_force: Arc::new(InForce::new(users)), read, seen, complaint: None })
+    }
+
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.clone()
+    }
+
+    /// Runs until the other end of the channel is dropped.
+    pub fn run(mut self, stop: &Receiver<()>) {
+        while stop.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+            self.look();
+        }
+    }
+
+    /// A file is read when it has stayed the same for a period. Who writes it in place, writes on; and what is written
+    /// so far may look whole.
+    fn look(&mut self) {
+        let now = State::of(&self.path);
+        let is_settled = std::mem::replace(&mut self.seen, now) == now;
+        if !is_settled || self.read == Some(now) {
+            return;
+        }
+        let result = read(&self.path, &self.names);
+        if State::of(&self.path) != now {
+            return;
+        }
+        self.read = Some(now);
+        match result {
+            Ok(users) => self.take(users),
+            Err(fault) => self.complain(now, fault),
+        }
+    }
+
+    fn take(&mut self, users: Users) {
+        let count = users.users.len();
+        self.in_force.replace(users);
+        match self.complaint.take() {
+            Some(_) => log::info!("export {}: all is well again, with {count} users", self.path.display()),
+            None => log::debug!("export {}: read anew, with {count} users", self.path.display()),
+        }
+    }
+
+    fn complain(&mut self, state: State, fault: Fault) {
+        if fault.is_passing {
+            self.read = None;
+        }
+        let complaint = Some((state, fault.text));
+        if complaint != self.complaint
+            && let Some((_, text)) = &complaint
+        {
+            log::error!("{text}; the users that were read before stay in force");
+        }
+        self.complaint = complaint;
+    }
+}
+
+fn read(path: &Path, names: &FieldNames) -> Result<Users, Fault> {
+    let users = file::open(path).and_then(|file| reader::read(file, names, reader::MOST));
+    users.map_err(|fault| fault.at(format!("export {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const ANN: &str = r#"{"model": "auth.user", "pk": 1, "fields": {"username": "ann", "password": "x"}}"#;
+
+    /// Looks once, and tells who is there and how often that has changed.
+    fn look(watcher: &mut Watcher) -> (usize, u64) {
+        watcher.look();
+        (watcher.in_force.users().users.len(), watcher.in_force.version())
+    }
+
+    #[test]
+    fn a_file_is_read_when_it_is_no_longer_written() {
+        let path = std::env::temp_dir().join(format!("django-ftpd-{}-watched.json", std::process::id()));
+        std::fs::write(&path, ANN).unwrap();
+        let mut watcher = Watcher::new(path.clone(), FieldNames::default()).unwrap();
+        // It was new when it was read: the same stamp could have been another file's.
+        watcher.read = None;
+        assert_eq!(look(&mut watcher), (1, 1));
+        assert_eq!(look(&mut watcher), (1, 1));
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        // Each beginning of JSON lines is JSON lines.
+        for number in 2..5 {
+            let user = ANN.replace("\"pk\": 1", &format!("\"pk\": {number}")).replace("ann", &format!("user-{number}"));
+            write!(file, "\n{user}").unwrap();
+            assert_eq!(look(&mut watcher), (1, 1));
+        }
+        assert_eq!(look(&mut watcher), (4, 2));
+        assert_eq!(look(&mut watcher), (4, 2));
+        std::fs::remove_file(&path).unwrap();
+        for _ in 0..3 {
+            assert_eq!(look(&mut watcher), (4, 2));
+        }
+        let (state, complaint) = watcher.complaint.clone().unwrap();
+        assert!(state == State::Not(std::io::ErrorKind::NotFound) && complaint.contains("it does not exist"));
+        std::fs::write(&path, ANN).unwrap();
+        assert_eq!(look(&mut watcher), (4, 2));
+        assert_eq!(look(&mut watcher), (1, 3));
+        assert_eq!(watcher.complaint, None);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
