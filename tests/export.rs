@@ -151,7 +151,7 @@ fn a_broken_export_changes_nothing_and_is_told_once() {
         assert_eq!(server.log().matches(why).count(), 1);
     }
     write(&path, &new).unwrap();
-    server.expect_log("users.json: all is well again, with 28 users");
+    server.expect_log("users.json: all is well again, with 29 users");
     eventually("the change holds", || ann.code("MLST") == 550);
     assert_eq!(server.log().matches(" ERROR ").count() + server.log().matches("[ERROR").count(), 3, "{}", server.log());
 }

@@ -76,7 +76,7 @@ fn a_user_has_all_that_the_site_knows() {
 #[test]
 fn what_django_writes_is_the_same_in_every_form() {
     let expected = all(PRETTY);
-    assert_eq!(expected.len(), 28);
+    assert_eq!(expected.len(), 29);
     let ann = expected.iter().find(|user| user.username == "ann").unwrap();
     assert_eq!((&*ann.id, &ann.groups), ("1", &vec!["editors".to_string(), "staff".to_string()]));
     let inactive: Vec<&User> = expected.iter().filter(|user| !user.is_active).collect();
@@ -411,7 +411,7 @@ fn nothing_is_left_of_a_directory_that_is_dropped() {
     let in_force = Arc::downgrade(&export.in_force);
     let mut passwords = 0;
     export.visit(&mut |_| passwords += 1).unwrap();
-    assert!(passwords == 28 && export.has_ftp_accounts());
+    assert!(passwords == 29 && export.has_ftp_accounts());
     assert!(export.find("ann", Patience::Login).unwrap().is_some());
     drop(export);
     let start = std::time::Instant::now();
