@@ -46,17 +46,18 @@ impl Session<'_> {
         self.log_out();
         self.talk.tag.username = Some(name.clone().into());
         if self.talk.settings().client_cert_login
+            && !self.certificate_denied
             && let Some(username) = self.talk.control.client_name().filter(|known| known.as_bytes() == name)
         {
             match self.attempt(username, None) {
                 Ok(known) => return Ok(self.welcome(known, 232)),
                 Err(Refusal::Unavailable(why)) => return Err(self.unavailable(why)),
                 Err(Refusal::Denied(denial)) => {
-                    log::warn!(
-                        "session {}: a certificate does not log in {}: {denial}",
-                        self.talk.tag.id,
-                        Shown(&name)
-                    );
+                    let (id, complaints) = (self.talk.tag.id, &self.talk.services.complaints);
+                    complaints
+                        .note(|| format!("session {id}: a certificate does not log in {}: {denial}", Shown(&name)));
+                    self.certificate_denied = true;
+                    self.count_failure(&denial);
                 }
             }
         }
@@ -119,16 +120,7 @@ impl Session<'_> {
     fn deny(&mut self, denial: &Denial, began: Instant) -> Result<Reply, End> {
         let services = self.talk.services;
         let until = began + services.settings.auth_failed_timeout;
-        self.failed_logins += 1;
-        if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
-            let name = self.talk.tag.username.as_deref().unwrap_or_default();
-            log::error!("{} can't log in: {denial}", Shown(name));
-        }
-        self.talk.tell(Kind::LoginFailed, Subject::Reason(denial.to_string()));
-        let address = self.talk.control.peer_ip();
-        if services.bans.note_failure(address) {
-            log::warn!("{address} is banned for a while: too many failed logins");
-        }
+        self.count_failure(denial);
         if self.talk.control.watch_for_hang_up(until)? {
             return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
         }
@@ -142,6 +134,19 @@ impl Session<'_> {
             return Err(End::TooManyFailures);
         }
         Ok(Reply::new(530, text))
+    }
+
+    fn count_failure(&mut self, denial: &Denial) {
+        self.failed_logins += 1;
+        if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
+            let name = self.talk.tag.username.as_deref().unwrap_or_default();
+            log::error!("{} can't log in: {denial}", Shown(name));
+        }
+        self.talk.tell(Kind::LoginFailed, Subject::Reason(denial.to_string()));
+        let address = self.talk.control.peer_ip();
+        if self.talk.services.bans.note_failure(address) {
+            log::warn!("{address} is banned for a while: too many failed logins");
+        }
     }
 
     /// Back to where a session begins.
