@@ -24,7 +24,7 @@ pub(super) struct Framed<'a, R> {
 impl Framing {
     /// Whether the last record is complete.
     pub(super) fn is_between(&self) -> bool {
-        self.filled % HEADER == 0 && self.left == 0
+        self.filled.is_multiple_of(HEADER) && self.left == 0
     }
 
     /// Whether a record has begun whose header is here.

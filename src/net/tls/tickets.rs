@@ -154,3 +154,37 @@ impl StoresServerSessions for Resumable {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tickets(server: &Arc<dyn ProducesTickets>, family: u8, resumes: bool) -> Arc<Tickets> {
+        Arc::new(Tickets::new(server.clone(), [family; 16], resumes))
+    }
+
+    #[test]
+    fn every_ticket_of_a_client_is_its_own_and_few_are_kept() {
+        let server = rustls::crypto::ring::Ticketer::new().unwrap();
+        let (ours, theirs) = (tickets(&server, 1, true), tickets(&server, 2, true));
+        let session = |number| vec![number; 16 << 10];
+        let issued: Vec<Vec<u8>> = (0..8).map(|number| ours.encrypt(&session(number)).unwrap()).collect();
+        for (ticket, number) in issued.iter().zip(0..) {
+            assert_eq!(Resumable(ours.clone()).take(ticket), Some(session(number)));
+            assert_eq!(Resumable(theirs.clone()).take(ticket), None);
+            assert_eq!(tickets(&server, 3, true).decrypt(ticket), Some(session(number)));
+        }
+        assert_eq!(lock(&ours.state).known.len(), MOST);
+        let foreign = rustls::crypto::ring::Ticketer::new().unwrap().encrypt(&[0; 100]).unwrap();
+        assert_eq!(Resumable(ours).take(&foreign), None);
+    }
+
+    #[test]
+    fn where_clients_show_certificates_only_data_connections_are_resumed() {
+        let server = rustls::crypto::ring::Ticketer::new().unwrap();
+        let ours = tickets(&server, 1, false);
+        let ticket = ours.encrypt(b"session").unwrap();
+        assert_eq!(ours.decrypt(&ticket), None);
+        assert_eq!(Resumable(ours).take(&ticket), Some(b"session".to_vec()));
+    }
+}
