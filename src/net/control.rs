@@ -23,6 +23,7 @@ pub struct Control {
     local: SocketAddr,
     lines: LineBuffer,
     channel: Channel,
+    /// See [`set_deadline`](Control::set_deadline).
     until: Option<Instant>,
 }
 

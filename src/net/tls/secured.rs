@@ -65,7 +65,7 @@ impl Secured {
         }
     }
 
-    /// Reads what is there, up to the end of a record; false at the end. Waits if nothing is there.
+    /// Reads what is there, up to the end of a record; false at the end. Blocks if nothing is there.
     pub(in crate::net) fn fill(&mut self, client: Limited<'_>, lines: &mut LineBuffer) -> io::Result<bool> {
         self.receive(client)?;
         self.flush(client)?;
@@ -167,9 +167,9 @@ impl Secured {
         self.connection.peer_certificates()?.first()
     }
 
-    /// Reads some of a record; 0 at the end.
+    /// Reads some of a record; 0 at the end. Blocks if nothing is there.
     fn receive(&mut self, client: Limited<'_>) -> io::Result<usize> {
-        let length = self.connection.read_tls(&mut Framed { from: client, framing: &mut self.framing })?;
+        let length = self.connection.read_tls(&mut Framed { from: client.stream(), framing: &mut self.framing })?;
         match self.connection.process_new_packets() {
             Ok(_) => Ok(length),
             Err(error) => {
