@@ -1,7 +1,7 @@
 //! Attacks by way of the network: data connections bounced and stolen, ports exhausted, clients that stand still,
 //! lines that are none.
 
-use crate::support::{Client, Data, TestServer, eventually, noise};
+use crate::support::{Client, Data, TestServer, Tls, eventually, noise};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -375,4 +375,25 @@ fn nul_and_cr_in_a_command_are_refused() {
     ann.send("NOOP").expect(200);
     let names: Vec<_> = fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["keep"]);
+}
+
+#[test]
+fn a_client_that_reads_no_replies_has_no_longer_to_log_in_than_others() {
+    let server = TestServer::with_tls(&["--tls", "optional", "--login-timeout", "2"]).env("RUST_LOG", "info").start();
+    for is_in_tls in [false, true] {
+        let mut client = server.client();
+        if is_in_tls {
+            client.auth_tls(&Tls::new());
+        }
+        // More replies than the system buffers.
+        client.send_bytes("HELP\r\n".repeat(40_000).as_bytes());
+        let begin = Instant::now();
+        eventually("it is cut off", || {
+            let events = server.events();
+            let reasons = events.iter().filter_map(|event| event["reason"].as_str());
+            reasons.filter(|reason| *reason == "the client does not read its replies").count()
+                == 1 + usize::from(is_in_tls)
+        });
+        assert!(begin.elapsed() < SOON);
+    }
 }

@@ -1,7 +1,7 @@
 //! Who else comes to a data port in TLS, and what comes instead of a handshake there.
 
 use crate::security_tls::{all_of, before_handshake, nonsense, server_with, settled};
-use crate::support::{Data, Tls, eventually, noise};
+use crate::support::{Data, TestServer, Tls, eventually, noise};
 use rustls::HandshakeKind::Resumed;
 use rustls::version::{TLS12, TLS13};
 use std::fs;
@@ -221,4 +221,30 @@ fn what_somebody_sends_into_a_download_changes_nothing_but_the_download() {
     data = data.write(&noise(1000));
     assert!(data.read() == noise(3 << 20));
     ann.expect(226);
+}
+
+#[test]
+fn a_data_connection_arranged_before_tls_was_required_is_not_used_in_the_clear() {
+    let builder = TestServer::with_tls(&["--tls", "optional"]);
+    let file = builder.outside("ftpd.conf");
+    fs::write(&file, "[group.'full']\ntls = 'required'\n").unwrap();
+    let server = builder.args(&["--config", file.to_str().unwrap()]).start();
+    for home in ["readers/rita", "rita"] {
+        fs::write(server.home(home).join("f"), "content").unwrap();
+    }
+    let tls = Tls::new();
+    let mut rita = server.login_in_tls("rita", &tls);
+    rita.send("PROT C").expect(200);
+    let mut data = rita.data_in(None).passive();
+    let sql = "UPDATE django_ftpserver_ftpuseraccount \
+               SET group_id = (SELECT id FROM django_ftpserver_ftpusergroup WHERE name = 'full') \
+               WHERE user_id = (SELECT id FROM auth_user WHERE username = 'rita')";
+    assert_eq!(server.site().execute(sql, []).unwrap(), 1);
+    eventually("the rule holds", || rita.code("PROT C") == 534);
+    for line in ["RETR f", "LIST", "STOR g", "APPE f", "EPSV"] {
+        assert_eq!(rita.send(line).expect(550), "550 SSL/TLS required on the data channel.");
+    }
+    rita.protect(&tls).send("ABOR").expect(225);
+    assert_eq!(data.receive(&mut [0; 100]).unwrap_or_default(), 0);
+    rita.send("RETR f").expect(425);
 }

@@ -27,6 +27,8 @@
 //! | `security_logins.rs` | guessing names and passwords, freezing others, writing into the log |
 //! | `security_tls.rs` | what is said before, instead of and in the middle of a handshake |
 //! | `security_tls_data.rs` | the same on data connections, and strangers who come to them |
+//! | `security_tls_rein.rs` | the end of TLS behind REIN, and limits where handshakes have none |
+//! | `security_tls_clients.rs` | client certificates that are not what they seem |
 //! | `limits.rs` | how many for how long, and that nothing is left of those who were |
 //! | `faults.rs` | kill -9, a panic, a full disk, a torn or moved journal |
 
@@ -51,7 +53,9 @@ mod security_files;
 mod security_logins;
 mod security_network;
 mod security_tls;
+mod security_tls_clients;
 mod security_tls_data;
+mod security_tls_rein;
 mod sites;
 mod smoke;
 mod stopping;

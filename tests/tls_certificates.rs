@@ -69,6 +69,41 @@ fn files_that_are_no_certificate_and_key_are_named_before_the_server_starts() {
     assert_pair_refused(&expired.pem(), &expired.key_pem(), &[c, "c.pem", "expired at 2001-01-01", "renew it"]);
 }
 
+/// The same certificate as version 1: without the field that says 3.
+fn of_version_1(certificate: &[u8]) -> Vec<u8> {
+    let (outer, inner) = (&certificate[..4], &certificate[4..8]);
+    assert_eq!([outer[..2].to_vec(), inner[..2].to_vec()], [[0x30, 0x82]; 2]);
+    let shorter = |length: &[u8]| (u16::from_be_bytes([length[2], length[3]]) - 5).to_be_bytes();
+    let rest = certificate[8..].strip_prefix(&[0xA0, 3, 2, 1, 2]).unwrap();
+    [&[0x30, 0x82], shorter(outer).as_slice(), &[0x30, 0x82], &shorter(inner), rest].concat()
+}
+
+#[test]
+fn a_certificate_of_an_old_version_is_called_so() {
+    let long = "so that lengths have two bytes, ".repeat(8);
+    let good = Identity::server_with(|params| params.distinguished_name.push(rcgen::DnType::OrganizationName, long));
+    let old = pem("CERTIFICATE", &of_version_1(good.der()));
+    assert_pair_refused(
+        &old,
+        &good.key_pem(),
+        &["certfile: /", "c.pem", "not of X.509 version 3", "openssl req -x509"],
+    );
+}
+
+#[test]
+fn a_long_serial_number_and_a_mark_before_the_text_are_no_fault() {
+    let long = |params: &mut rcgen::CertificateParams| params.serial_number = Some(vec![0x5A; 30].into());
+    let (identity, authority) = (Identity::server_with(long), Identity::authority());
+    let marked = |text: String| format!("\u{feff}{text}");
+    let files = [marked(identity.pem()), marked(identity.key_pem()), marked(authority.pem())];
+    let (builder, paths) = with_files(&[("c.pem", &files[0]), ("k.pem", &files[1]), ("ca.pem", &files[2])]);
+    let [certfile, keyfile, client_ca] = [0, 1, 2].map(|index| paths[index].to_str().unwrap());
+    let builder = builder.args(&["--certfile", certfile, "--keyfile", keyfile, "--client-ca", client_ca]);
+    let server = builder.args(&["--client-cert-login", "cn"]).start();
+    let mut ann = server.client();
+    ann.auth_tls(&Tls::new().showing(&authority.issue_with("ann", long))).send("USER ann").expect(232);
+}
+
 #[test]
 fn files_that_cannot_be_read_are_named_before_the_server_starts() {
     let good = Identity::server();
@@ -222,7 +257,7 @@ fn broken_files_change_nothing_and_are_told_once() {
 }
 
 /// A server that knows this authority of clients.
-fn with_authority(authority: &Identity, args: &[&str]) -> TestServer {
+pub fn with_authority(authority: &Identity, args: &[&str]) -> TestServer {
     let builder = TestServer::with_tls(args);
     let file = builder.outside("ca.pem");
     replace(&file, &authority.pem());
@@ -232,12 +267,13 @@ fn with_authority(authority: &Identity, args: &[&str]) -> TestServer {
 }
 
 /// Whether the server goes on behind the handshake; with TLS 1.3, only its next word tells.
-fn is_let_in(server: &TestServer, tls: &Tls) -> bool {
+pub fn is_let_in(server: &TestServer, tls: &Tls) -> bool {
     let mut client = server.client();
     client.send("AUTH TLS").expect(234);
     let (mut tls, mut socket) = (tls.begin(), client.stream());
     let mut stream = rustls::Stream::new(&mut *tls, &mut socket);
     let answered = stream.write_all(b"NOOP\r\n").and_then(|()| stream.read(&mut [0; 64]));
+
     answered.is_ok_and(|length| length > 0)
 }
 
@@ -302,10 +338,10 @@ fn the_common_name_logs_in_without_a_password() {
     let server = with_authority(&authority, &["--client-cert-login", "cn"]);
     for version in [&TLS12, &TLS13] {
         let tls = Tls::only(version).showing(&authority.issue("ann"));
-        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        for _ in 0..2 {
             let mut ann = server.client();
             ann.auth_tls(&tls).script(&[("USER ann", 232), ("PWD", 257), ("PASS x", 503), ("TYPE I", 200)]);
-            assert_eq!(ann.tls().handshake_kind(), Some(kind));
+            assert_eq!(ann.tls().handshake_kind(), Some(HandshakeKind::Full), "each certificate is looked at");
             ann.protect(&tls).upload("STOR f", b"x");
             // Somebody else needs a password.
             ann.script(&[("USER bob", 331), ("PASS ann-secret", 530), ("USER bob", 331), ("PASS bob-secret", 230)]);

@@ -1,5 +1,6 @@
 //! The control connection: lines in, replies out, in the clear or in TLS. It knows nothing of what they mean.
 
+use super::limited::Limited;
 use super::tls::{Records, Secured, Tls};
 use super::wait::{self, For};
 use crate::protocol::line::{Line, LineBuffer};
@@ -11,10 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client may refuse to read a reply.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The same for the last thing that is said in TLS.
+/// How long a client may refuse to read the last thing that is said in TLS.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// One client's control connection.
@@ -25,6 +23,8 @@ pub struct Control {
     local: SocketAddr,
     lines: LineBuffer,
     channel: Channel,
+    /// See [`set_deadline`](Control::set_deadline).
+    until: Option<Instant>,
 }
 
 /// What the lines travel in.
@@ -51,10 +51,9 @@ impl Control {
     /// Takes a fresh connection and sets it up: no delay, urgent bytes in line (that is how ABOR may come).
     pub fn new(stream: Arc<TcpStream>, peer: SocketAddr) -> io::Result<Control> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(SEND_TIMEOUT))?;
         socket2::SockRef::from(&*stream).set_out_of_band_inline(true)?;
         let local = stream.local_addr()?;
-        Ok(Control { stream, peer, local, lines: LineBuffer::default(), channel: Channel::Clear })
+        Ok(Control { stream, peer, local, lines: LineBuffer::default(), channel: Channel::Clear, until: None })
     }
 
     /// The client's address.
@@ -72,12 +71,18 @@ impl Control {
         self.local
     }
 
+    /// From here on, a reply that the client does not read is waited for until then at the latest.
+    pub fn set_deadline(&mut self, until: Option<Instant>) {
+        self.until = until;
+    }
+
     /// Sends a reply whole.
     pub fn send(&mut self, reply: &Reply) -> io::Result<()> {
+        let mut client = Limited::new(&self.stream, self.until);
         match &mut self.channel {
-            Channel::Clear => (&*self.stream).write_all(reply.as_bytes()),
+            Channel::Clear => client.write_all(reply.as_bytes()),
             Channel::Changing => Err(io::ErrorKind::NotConnected.into()),
-            Channel::Secured(secured) => secured.send(&self.stream, reply.as_bytes()),
+            Channel::Secured(secured) => secured.send(client, reply.as_bytes()),
         }
     }
 
@@ -86,7 +91,7 @@ impl Control {
         self.channel = Channel::Changing;
         self.lines = LineBuffer::default();
         let mut secured = tls.secure()?;
-        secured.handshake(&self.stream, until)?;
+        secured.handshake(Limited::new(&self.stream, until))?;
         secured.take(&mut self.lines);
         self.channel = Channel::Secured(Box::new(secured));
         Ok(())
@@ -95,8 +100,9 @@ impl Control {
     /// Changes from TLS to clear text (RFC 4217, 11), once the client has done so, too.
     pub fn unsecure(&mut self, until: Option<Instant>) -> io::Result<()> {
         if let Channel::Secured(mut secured) = std::mem::replace(&mut self.channel, Channel::Changing) {
-            secured.close(&self.stream)?;
-            secured.await_close(&self.stream, until)?;
+            let client = Limited::new(&self.stream, until);
+            secured.close(client)?;
+            secured.await_close(client)?;
         }
         self.channel = Channel::Clear;
         self.lines = LineBuffer::default();
@@ -168,7 +174,7 @@ impl Control {
                 })
             }
             Channel::Changing => Ok(false),
-            Channel::Secured(secured) => secured.fill(&self.stream, &mut self.lines),
+            Channel::Secured(secured) => secured.fill(Limited::new(&self.stream, self.until), &mut self.lines),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
@@ -198,7 +204,10 @@ impl Drop for Control {
     fn drop(&mut self) {
         if let Channel::Secured(secured) = &mut self.channel {
             // It may have gone, or not be reading any more.
-            let _ = self.stream.set_write_timeout(Some(GOODBYE)).and_then(|()| secured.close(&self.stream));
+            let client = Limited::new(&self.stream, Some(Instant::now() + GOODBYE));
+            if secured.close(client).is_ok() {
+                client.drop_leftover();
+            }
         }
     }
 }

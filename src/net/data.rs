@@ -1,5 +1,6 @@
 //! Data connections once they are there, in the clear or in TLS, and active ones on their way.
 
+use super::limited::Limited;
 use super::passive::with_port;
 use super::tls::Records;
 use super::wait::For;
@@ -7,9 +8,6 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// What a client has sent behind the end of a transfer is read so far, or closing would reset what is on its way.
-const LEFTOVER: usize = 64 << 10;
 
 /// An open data connection. It never blocks: the transfer waits for it and the control connection together.
 #[derive(Debug)]
@@ -90,7 +88,9 @@ impl DataStream {
     /// Ends it in order: what was written arrives, then the end.
     pub fn finish(self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
-        self.drop_leftover();
+        if self.tls.is_some() {
+            Limited::new(&self.stream, None).drop_leftover();
+        }
         Ok(())
     }
 
@@ -103,16 +103,6 @@ impl DataStream {
             }
         } else if !as_asked {
             let _ = SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
-        }
-    }
-
-    fn drop_leftover(&self) {
-        let (mut piece, mut left) = ([0; 4096], LEFTOVER);
-        while self.tls.is_some()
-            && left > 0
-            && let Ok(length @ 1..) = (&self.stream).read(&mut piece)
-        {
-            left = left.saturating_sub(length);
         }
     }
 }

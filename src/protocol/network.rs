@@ -48,15 +48,30 @@ impl FromStr for Network {
             };
             (prefix <= most).then_some(Network { address, prefix })
         };
+        const MAPPED: u8 = 96;
         let network = parse().ok_or_else(|| format!("{text:?} is not a network such as 192.168.0.0/16 or fd00::/8"))?;
-        match network.first() {
-            first if first == network.address => Ok(network),
-            first => Err(format!("{text:?} has bits behind its prefix; {first}/{} is the network", network.prefix)),
+        match network.address.to_canonical() {
+            // IPv4 clients are known by their IPv4 addresses; here are the same ones as such.
+            address if address != network.address && network.prefix >= MAPPED => {
+                Network { address, prefix: network.prefix - MAPPED }.whole(text)
+            }
+            address if address != network.address => Err(format!(
+                "{text:?} has IPv4 addresses and others in it; write 0.0.0.0/0 for all of IPv4, and ::/0 for all of IPv6"
+            )),
+            _ => network.whole(text),
         }
     }
 }
 
 impl Network {
+    /// It, if nothing is behind its prefix.
+    fn whole(self, text: &str) -> Result<Network, String> {
+        match self.first() {
+            first if first == self.address => Ok(self),
+            first => Err(format!("{text:?} has bits behind its prefix; {first}/{} is the network", self.prefix)),
+        }
+    }
+
     fn first(&self) -> IpAddr {
         let prefix = u32::from(self.prefix);
         match self.address {
@@ -89,6 +104,20 @@ mod tests {
         assert!(contains("0.0.0.0/0", "8.8.8.8") && contains("::/0", "2001:db8::1"));
         assert!(contains("127.0.0.1", "127.0.0.1") && !contains("127.0.0.1", "127.0.0.2"));
         assert!(contains("fd00::/8", "fd12::1") && !contains("fd00::/8", "fe80::1"));
+    }
+
+    #[test]
+    fn ipv4_networks_in_ipv6_form_are_ipv4_networks() {
+        let parse = |text: &str| text.parse::<Network>();
+        assert_eq!(parse("::ffff:127.0.0.0/104"), parse("127.0.0.0/8"));
+        assert_eq!(parse("::ffff:192.0.2.7"), parse("192.0.2.7"));
+        assert_eq!(parse("::ffff:0:0/96"), parse("0.0.0.0/0"));
+        assert!(parse("::ffff:127.0.0.0/104").unwrap().contains("127.1.2.3".parse().unwrap()));
+        let why = "\"::ffff:127.0.0.1/104\" has bits behind its prefix; 127.0.0.0/8 is the network";
+        assert_eq!(parse("::ffff:127.0.0.1/104"), Err(why.into()));
+        for text in ["::ffff:0:0/95", "::ffff:10.0.0.0/80", "::ffff:0:0/0"] {
+            assert!(parse(text).unwrap_err().contains("write 0.0.0.0/0 for all of IPv4"), "{text}");
+        }
     }
 
     #[test]

@@ -32,8 +32,10 @@ impl Door {
 impl Talk<'_> {
     pub(super) fn prepare_data(&mut self, command: DataCommand) -> Reply {
         let forbidden = |verb| Reply::new(501, format!("{verb} not allowed after EPSV ALL."));
-        if self.needs.data && !self.protect.data && command != DataCommand::Abort {
-            return Reply::new(550, "SSL/TLS required on the data channel.");
+        if command != DataCommand::Abort
+            && let Some(reply) = self.lacks_protection()
+        {
+            return reply;
         }
         match command {
             DataCommand::Passive if self.modes.only_epsv => forbidden("PASV"),

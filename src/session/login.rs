@@ -47,17 +47,18 @@ impl Session<'_> {
         self.log_out();
         self.talk.tag.username = Some(name.clone().into());
         if self.talk.settings().client_cert_login
+            && !self.certificate_denied
             && let Some(username) = self.talk.control.client_name().filter(|known| known.as_bytes() == name)
         {
             match self.attempt(username, None) {
                 Ok((known, seat)) => return Ok(self.welcome(known, seat, 232)),
                 Err(Refusal::Unavailable(why)) => return Err(self.unavailable(why)),
                 Err(Refusal::Denied(denial)) => {
-                    log::warn!(
-                        "session {}: a certificate does not log in {}: {denial}",
-                        self.talk.tag.id,
-                        Shown(&name)
-                    );
+                    let (id, complaints) = (self.talk.tag.id, &self.talk.services.complaints);
+                    complaints
+                        .note(|| format!("session {id}: a certificate does not log in {}: {denial}", Shown(&name)));
+                    self.certificate_denied = true;
+                    self.count_failure(&denial);
                 }
             }
         }
@@ -122,14 +123,7 @@ impl Session<'_> {
     fn deny(&mut self, denial: &Denial, began: Instant) -> Result<Reply, End> {
         let services = self.talk.services;
         let until = began + services.settings.auth_failed_timeout;
-        if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
-            let name = self.talk.tag.username.as_deref().unwrap_or_default();
-            log::error!("{} can't log in: {denial}", Shown(name));
-        }
-        self.talk.tell(Kind::LoginFailed, Subject::Reason(denial.to_string()));
-        if denial.is_guess() {
-            self.note_guess();
-        }
+        self.count_failure(denial);
         if self.talk.control.watch_for_hang_up(until)? {
             return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
         }
@@ -146,7 +140,16 @@ impl Session<'_> {
         Ok(Reply::new(530, text))
     }
 
-    fn note_guess(&mut self) {
+    /// Tells of it, and counts it where it could be a guess.
+    fn count_failure(&mut self, denial: &Denial) {
+        if let Denial::UnknownAlgorithm(_) | Denial::BadHome(_) = denial {
+            let name = self.talk.tag.username.as_deref().unwrap_or_default();
+            log::error!("{} can't log in: {denial}", Shown(name));
+        }
+        self.talk.tell(Kind::LoginFailed, Subject::Reason(denial.to_string()));
+        if !denial.is_guess() {
+            return;
+        }
         self.failed_logins += 1;
         let address = self.talk.control.peer_ip();
         if self.talk.services.bans.note_failure(address) {

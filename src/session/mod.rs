@@ -138,6 +138,8 @@ struct Session<'a> {
     talk: Talk<'a>,
     phase: Phase,
     failed_logins: usize,
+    /// The client's certificate did not log in whom it names; it is not asked again.
+    certificate_denied: bool,
     login_until: Option<Instant>,
 }
 
@@ -188,6 +190,7 @@ enum End {
     DataStalled,
     NotFtp,
     Handshake(io::Error),
+    AfterRein(io::Error),
     Injected,
     Stopping,
     Evicted,
@@ -227,6 +230,7 @@ impl fmt::Display for End {
             End::DataStalled => "the data connection stalled",
             End::NotFtp => "the client speaks HTTP",
             End::Handshake(error) => return write!(f, "TLS handshake: {error}"),
+            End::AfterRein(error) => return write!(f, "TLS did not end after REIN: {error}"),
             End::Injected => "the client sent something behind AUTH before TLS began",
             End::Stopping => "the server stops",
             End::Evicted => "made room for another client before login",
@@ -240,9 +244,8 @@ impl End {
     /// What the client is told, if it can still be told anything.
     fn farewell(&self) -> Option<Reply> {
         let text = match self {
-            End::Quit | End::Gone | End::Broken(_) | End::Handshake(_) | End::TooManyFailures | End::Evicted => {
-                return None;
-            }
+            End::Quit | End::Gone | End::Broken(_) | End::Handshake(_) | End::AfterRein(_) => return None,
+            End::TooManyFailures | End::Evicted => return None,
             End::Idle => "Control connection timed out.",
             End::LoginTimeout => "Login timed out.",
             End::AccountsUnavailable => "Accounts can't be read at the moment; try again later.",
@@ -302,7 +305,7 @@ impl<'a> Session<'a> {
         };
         talk.forget_needs();
         let login_until = settings.login_timeout.map(|limit| Instant::now() + limit);
-        Session { talk, phase: Phase::AwaitUser, failed_logins: 0, login_until }
+        Session { talk, phase: Phase::AwaitUser, failed_logins: 0, certificate_denied: false, login_until }
     }
 
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
@@ -336,6 +339,7 @@ impl<'a> Session<'a> {
                 return Err(ending.into());
             }
             let login_until = self.login_until.filter(|_| !self.is_logged_in());
+            self.talk.control.set_deadline(login_until);
             let port_until = self.talk.door.expiry();
             let until = [idle_until, login_until, port_until].into_iter().flatten().min();
             match self.talk.control.next_line(until)? {

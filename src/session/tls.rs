@@ -109,8 +109,7 @@ impl Session<'_> {
     pub(super) fn secure(&mut self) -> Result<(), End> {
         let services = self.talk.services;
         let Some(tls) = &services.tls else { return Err(End::NotFtp) };
-        let limit = services.settings.tls_timeout.map(|limit| Instant::now() + limit);
-        let until = [limit, self.login_until].into_iter().flatten().min();
+        let until = self.change_until();
         self.talk.handle.set_secured(true);
         if let Err(error) = self.talk.control.secure(tls, until) {
             return Err(self.talk.handle.ending().map_or(End::Handshake(error), End::from));
@@ -124,14 +123,19 @@ impl Session<'_> {
 
     /// Back to clear text, behind REIN.
     pub(super) fn unsecure(&mut self) -> Result<(), End> {
-        let until = self.talk.settings().tls_timeout.map(|limit| Instant::now() + limit);
+        let until = self.change_until();
         if let Err(error) = self.talk.control.unsecure(until) {
-            log::debug!("session {}: after REIN: {error}", self.talk.tag.id);
-            return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
+            return Err(self.talk.handle.ending().map_or(End::AfterRein(error), End::from));
         }
         self.talk.tag.tls = None;
         self.talk.handle.set_secured(false);
         Ok(())
+    }
+
+    /// The end of the time for a change to TLS or back; nobody is logged in meanwhile.
+    fn change_until(&self) -> Option<Instant> {
+        let (now, limits) = (Instant::now(), [self.talk.settings().tls_timeout, self.talk.idle]);
+        limits.map(|limit| Some(now + limit?)).into_iter().chain([self.login_until]).flatten().min()
     }
 
     pub(super) fn secure_command(&mut self, command: SecureCommand) -> Result<Reply, End> {

@@ -91,9 +91,18 @@ pub(super) fn beyond_the_end(offset: u64, size: u64) -> Reply {
 }
 
 impl Talk<'_> {
-    /// The reply to a transfer for which no data connection was arranged.
+    /// The reply to a transfer for which no data connection was arranged, or one that may not be used any more: since
+    /// then, the account may have come to need TLS.
     pub(super) fn no_door(&self) -> Option<Reply> {
-        matches!(self.door, Door::Closed).then(|| Reply::new(425, "Use PASV or PORT first."))
+        match self.door {
+            Door::Closed => Some(Reply::new(425, "Use PASV or PORT first.")),
+            Door::Passive(..) | Door::Active(_) => self.lacks_protection(),
+        }
+    }
+
+    /// The reply to whom has to say PROT P first.
+    pub(super) fn lacks_protection(&self) -> Option<Reply> {
+        (self.needs.data && !self.protect.data).then(|| Reply::new(550, "SSL/TLS required on the data channel."))
     }
 }
 
@@ -163,7 +172,9 @@ impl<'t, 'a> Wire<'t, 'a> {
     fn secure(&mut self, data: &mut DataStream) -> Result<(), Cut> {
         let failed = |error: io::Error| Cut::Insecure(error.to_string());
         data.secure(self.talk.control.data_tls().map_err(failed)?);
-        let until = self.talk.settings().tls_timeout.map(|limit| Instant::now() + limit);
+        let settings = self.talk.settings();
+        let limit = settings.tls_timeout.or(settings.data_timeout);
+        let until = limit.map(|limit| Instant::now() + limit);
         while let Some(what) = data.handshake().map_err(failed)? {
             match self.ready(data.as_fd(), what, until) {
                 Err(Cut::Stalled) => return Err(Cut::Insecure("the client did not shake hands in time".to_string())),

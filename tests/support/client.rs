@@ -81,8 +81,25 @@ impl Client {
     pub fn leave_tls(&mut self) -> &mut Client {
         self.expect_end();
         self.close_tls();
+        self.drop_tls()
+    }
+
+    /// Goes on in the clear without another word.
+    pub fn drop_tls(&mut self) -> &mut Client {
         self.tls = None;
         self
+    }
+
+    /// A line and close_notify behind it, as bytes that are still to be sent.
+    pub fn last_flight(&mut self, line: &str) -> Vec<u8> {
+        let tls = self.tls.as_mut().unwrap();
+        tls.writer().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        tls.send_close_notify();
+        let mut flight = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut flight).unwrap();
+        }
+        flight
     }
 
     /// Says close_notify.

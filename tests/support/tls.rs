@@ -67,9 +67,14 @@ impl Tls {
     }
 
     /// Shows this certificate, if asked for one.
-    pub fn showing(mut self, identity: &Identity) -> Tls {
+    pub fn showing(self, identity: &Identity) -> Tls {
+        self.showing_chain(identity, &[])
+    }
+
+    /// The same with others behind it.
+    pub fn showing_chain(mut self, identity: &Identity, others: &[&Identity]) -> Tls {
         let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();
-        let chain = vec![identity.certificate.clone()];
+        let chain = [&[identity], others].concat().iter().map(|identity| identity.certificate.clone()).collect();
         let certified = rustls::sign::CertifiedKey::from_der(chain, key, &ring::default_provider()).unwrap();
         self.config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
         self
@@ -90,9 +95,9 @@ impl Identity {
 
     /// The same, in force from one year to another.
     pub fn valid(from: i32, until: i32) -> Identity {
-        let mut params = Identity::params("localhost");
-        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
-        Identity::signed(params, None)
+        Identity::server_with(|params| {
+            (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
+        })
     }
 
     /// An authority.
@@ -105,6 +110,20 @@ impl Identity {
     /// A client's certificate, by this authority.
     pub fn issue(&self, common_name: &str) -> Identity {
         Identity::signed(Identity::params(common_name), Some(self))
+    }
+
+    /// The same with something special about it.
+    pub fn issue_with(&self, common_name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = Identity::params(common_name);
+        change(&mut params);
+        Identity::signed(params, Some(self))
+    }
+
+    /// For a server, signed by itself, with something special about it.
+    pub fn server_with(change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = Identity::params("localhost");
+        change(&mut params);
+        Identity::signed(params, None)
     }
 
     fn params(common_name: &str) -> CertificateParams {

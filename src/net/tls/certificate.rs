@@ -10,11 +10,24 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use x509_cert::certificate::{CertificateInner, Profile, Version};
+use x509_cert::der::{Decode, Tag, Tagged};
+use x509_cert::serial_number::SerialNumber;
 
 /// A certificate that expires so soon is worth a warning.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
+
+type Certificate = CertificateInner<Lenient>;
+
+/// Serial numbers longer than RFC 5280 has them are on their way, and nobody minds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Lenient;
+
+impl Profile for Lenient {
+    fn check_serial_number(_: &SerialNumber<Lenient>) -> x509_cert::der::Result<()> {
+        Ok(())
+    }
+}
 
 /// A chain and its key, and until when it is valid.
 #[derive(Debug)]
@@ -29,13 +42,20 @@ pub(super) fn load(certfile: &Path, keyfile: Option<&Path>, provider: &CryptoPro
     let (name, path) = keyfile.map_or(("certfile", certfile), |keyfile| ("keyfile", keyfile));
     let key = private_key(name, path)?;
     let wrong = |why: &str| format!("{name}: {}: {why}", path.display());
-    let leaf =
-        chain.first().map(parse).transpose().map_err(|why| format!("certfile: {}: {why}", certfile.display()))?;
+    let unfit = |why: String| format!("certfile: {}: {why}", certfile.display());
+    let leaf = chain.first().map(parse).transpose().map_err(unfit)?;
+    if leaf.as_ref().is_some_and(|leaf| leaf.tbs_certificate().version() != Version::V3) {
+        return Err(unfit(
+            "its certificate is not of X.509 version 3, as clients expect it; make it anew with `openssl req -x509`"
+                .to_string(),
+        ));
+    }
     let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => wrong(&format!(
             "it is not the key of the certificate in {} (whose own certificate must be the first in it)",
             certfile.display()
         )),
+        rustls::Error::InvalidCertificate(error) => unfit(format!("its certificate can't be used ({error})")),
         _ => wrong("its key is of a kind that is not supported; there are RSA from 2048 bits, ECDSA P-256 and P-384, and Ed25519"),
     })?;
     let (not_before, not_after) = leaf.map_or((Timestamp::MIN, Timestamp::MAX), |leaf| validity(&leaf));
@@ -55,13 +75,19 @@ pub(super) fn authorities(path: &Path) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// The one common name of a certificate's subject, if it has just one.
+/// The one common name of a certificate's subject, if it has just one. In other types of text than these (RFC 5280, 4.1.2.4)
+/// the same bytes are another name.
 pub(super) fn common_name(certificate: &CertificateDer) -> Option<String> {
     const COMMON_NAME: &str = "2.5.4.3";
     let certificate = parse(certificate).ok()?;
     let mut names = certificate.tbs_certificate().subject().iter().filter(|name| name.oid.to_string() == COMMON_NAME);
     let (name, None) = (names.next()?, names.next()) else { return None };
-    String::from_utf8(name.value.value().to_vec()).ok()
+    let text = String::from_utf8(name.value.value().to_vec()).ok()?;
+    match name.value.tag() {
+        Tag::Utf8String => Some(text),
+        Tag::PrintableString | Tag::Ia5String => Some(text).filter(|text| text.is_ascii()),
+        _ => None,
+    }
 }
 
 fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -100,8 +126,9 @@ fn damaged(error: &pem::Error) -> String {
     format!("its PEM text is damaged ({error})")
 }
 
+/// A file, without the mark that some editors put before the text.
 fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| {
+    let text = fs::read(path).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::NotFound => "no such file".to_string(),
             ErrorKind::IsADirectory => "is a directory, not a file".to_string(),
@@ -109,7 +136,8 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
             _ => error.to_string(),
         };
         format!("{option}: {}: {why}", path.display())
-    })
+    })?;
+    Ok(text.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(text))
 }
 
 fn parse(certificate: &CertificateDer) -> Result<Certificate, String> {

@@ -1,6 +1,8 @@
 //! TLS: what the server offers, taken anew from its files when they change, and each connection's own part of it.
 
 mod certificate;
+mod clients;
+mod framing;
 mod records;
 mod secured;
 mod tickets;
@@ -12,9 +14,9 @@ use super::lock;
 use crate::protocol::protection::Protection;
 use jiff::Timestamp;
 use rustls::crypto::ring;
-use rustls::server::{ProducesTickets, WebPkiClientVerifier};
+use rustls::server::ProducesTickets;
 use rustls::sign::SingleCertAndKey;
-use rustls::{CipherSuite, InvalidMessage, ProtocolVersion, ServerConfig};
+use rustls::{CertificateError, CipherSuite, InvalidMessage, ProtocolVersion, ServerConfig};
 use std::fmt;
 use std::io;
 use std::net::TcpStream;
@@ -63,6 +65,8 @@ struct Current {
 struct Offer {
     config: ServerConfig,
     tickets: Arc<dyn ProducesTickets>,
+    /// A client's certificate counts for the connection on which it is shown, or what has expired would be good for ever.
+    resumes: bool,
     not_after: Timestamp,
 }
 
@@ -135,18 +139,14 @@ impl Files {
         let builder = match &self.client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let roots = Arc::new(certificate::authorities(path)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-                let verifier = if self.client_cert_required { verifier } else { verifier.allow_unauthenticated() };
-                let verifier = verifier.build().map_err(|error| format!("client_ca: {}: {error}", path.display()))?;
-                builder.with_client_cert_verifier(verifier)
+                builder.with_client_cert_verifier(clients::verifier(path, self.client_cert_required, provider)?)
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key)));
         config.alpn_protocols = vec![b"ftp".to_vec()];
         config.send_tls13_tickets = TICKETS;
         let tickets = ring::Ticketer::new().map_err(|error| failed(&error))?;
-        Ok(Offer { config, tickets, not_after: identity.not_after })
+        Ok(Offer { config, tickets, resumes: self.client_ca.is_none(), not_after: identity.not_after })
     }
 
     fn stamps(&self) -> Stamps {
@@ -197,6 +197,9 @@ fn explain(error: &rustls::Error) -> io::Error {
         ) => "the client is too old; it offers neither TLS 1.2 nor 1.3".to_string(),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
             "what the client sent is not TLS".to_string()
+        }
+        rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => {
+            format!("the client's certificates have more than {} KiB", clients::LARGEST_CHAIN >> 10)
         }
         rustls::Error::NoCertificatesPresented => "the client has no certificate".to_string(),
         rustls::Error::NoApplicationProtocol => "the client wants another protocol than FTP".to_string(),

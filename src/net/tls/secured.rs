@@ -1,19 +1,17 @@
 //! TLS on a control connection: the handshake, lines in, replies out.
 
 use super::certificate::common_name;
+use super::framing::{Framed, Framing};
 use super::records::Records;
 use super::tickets::{Family, Resumable, Tickets};
 use super::{Offer, acknowledge, explain, protection};
-use crate::net::wait::{self, For};
+use crate::net::limited::Limited;
 use crate::protocol::line::LineBuffer;
 use crate::protocol::protection::Protection;
-use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
+use rustls::{ProtocolVersion, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What data connections may call themselves.
 const DATA_PROTOCOLS: [&[u8]; 2] = [b"ftp-data", b"ftp"];
@@ -24,6 +22,7 @@ pub struct Secured {
     connection: ServerConnection,
     offer: Arc<Offer>,
     tickets: Arc<Tickets>,
+    framing: Framing,
     /// The client has said close_notify, or hung up.
     ended: bool,
 }
@@ -32,32 +31,31 @@ impl Secured {
     pub(super) fn new(offer: Arc<Offer>) -> io::Result<Secured> {
         let mut family = Family::default();
         rustix::rand::getrandom(&mut family, rustix::rand::GetRandomFlags::empty())?;
-        let tickets = Arc::new(Tickets::new(offer.tickets.clone(), family));
+        let tickets = Arc::new(Tickets::new(offer.tickets.clone(), family, offer.resumes));
         let mut config = offer.config.clone();
         config.ticketer = tickets.clone();
         config.session_storage = tickets.clone();
         let mut connection = ServerConnection::new(Arc::new(config)).map_err(|error| explain(&error))?;
         connection.set_resumption_data(&family);
-        Ok(Secured { connection, offer, tickets, ended: false })
+        Ok(Secured { connection, offer, tickets, framing: Framing::default(), ended: false })
     }
 
     /// Shakes hands until it is done, fails, or takes too long.
-    pub(in crate::net) fn handshake(&mut self, stream: &TcpStream, until: Option<Instant>) -> io::Result<()> {
+    pub(in crate::net) fn handshake(&mut self, client: Limited<'_>) -> io::Result<()> {
         loop {
-            self.flush(stream)?;
+            self.flush(client)?;
             if !self.connection.is_handshaking() {
                 return Ok(());
             }
-            acknowledge(stream);
-            if !wait::one(stream.as_fd(), For::Reading, until)? {
+            acknowledge(client.stream());
+            if !client.await_input()? {
                 return Err(io::Error::new(ErrorKind::TimedOut, "the client did not finish it in time"));
             }
-            match self.connection.read_tls(&mut &*stream) {
+            match self.receive(client) {
                 Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the client hung up")),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             };
-            self.process(stream)?;
             // It is the client of an earlier connection, as it has proven: its tickets go on.
             let family = self.connection.received_resumption_data().and_then(|data| Family::try_from(data).ok());
             if let Some(family) = family.filter(|_| self.connection.is_handshaking()) {
@@ -67,11 +65,10 @@ impl Secured {
         }
     }
 
-    /// Reads what is there; false at the end. Blocks if nothing is there.
-    pub(in crate::net) fn fill(&mut self, stream: &TcpStream, lines: &mut LineBuffer) -> io::Result<bool> {
-        self.connection.read_tls(&mut &*stream)?;
-        self.process(stream)?;
-        self.flush(stream)?;
+    /// Reads what is there, up to the end of a record; false at the end. Blocks if nothing is there.
+    pub(in crate::net) fn fill(&mut self, client: Limited<'_>, lines: &mut LineBuffer) -> io::Result<bool> {
+        self.receive(client)?;
+        self.flush(client)?;
         Ok(self.take(lines))
     }
 
@@ -98,42 +95,45 @@ impl Secured {
         self.ended
     }
 
-    pub(in crate::net) fn send(&mut self, stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::net) fn send(&mut self, client: Limited<'_>, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let taken = self.connection.writer().write(bytes)?;
             bytes = bytes.get(taken..).unwrap_or_default();
-            self.flush(stream)?;
+            self.flush(client)?;
         }
         Ok(())
     }
 
     /// Says that nothing more will come from here.
-    pub(in crate::net) fn close(&mut self, stream: &TcpStream) -> io::Result<()> {
+    pub(in crate::net) fn close(&mut self, client: Limited<'_>) -> io::Result<()> {
         self.connection.send_close_notify();
-        self.flush(stream)
+        self.flush(client)
     }
 
     /// After [`close`](Secured::close): reads up to the client's own close_notify, and not a byte of what it says
-    /// in the clear behind it.
-    pub(in crate::net) fn await_close(&mut self, stream: &TcpStream, until: Option<Instant>) -> io::Result<()> {
-        const LARGEST: usize = 5 + (16 << 10) + 256;
-        let mut record = vec![0; LARGEST];
+    /// in the clear behind it. What only looks like one is as good: nobody is logged in now, and whoever could forge it
+    /// could forge all the clear text that follows.
+    pub(in crate::net) fn await_close(&mut self, client: Limited<'_>) -> io::Result<()> {
+        let mut piece = [0; 64];
         while !self.ended {
-            read_until(stream, record.get_mut(..5).unwrap_or_default(), until)?;
-            let length = 5 + usize::from(u16::from_be_bytes([record[3], record[4]]));
-            let body = record.get_mut(5..length).ok_or(ErrorKind::InvalidData)?;
-            read_until(stream, body, until)?;
-            let mut rest = record.get(..length).unwrap_or_default();
-            while !rest.is_empty() && self.connection.read_tls(&mut rest)? > 0 {
-                self.process(stream)?;
+            if (Framed { from: client, framing: &mut self.framing }).read(&mut piece)? == 0 {
+                return Err(ErrorKind::ConnectionReset.into());
             }
-            self.ended = match self.connection.reader().read(&mut [0]) {
-                Ok(0) => true,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-                _ => return Err(io::Error::new(ErrorKind::InvalidData, "the client goes on in TLS after REIN")),
-            };
+            if self.framing.is_known() && !self.is_alert(self.framing.record()) {
+                return Err(io::Error::new(ErrorKind::InvalidData, "the client goes on in TLS after REIN"));
+            }
+            self.ended = self.framing.is_between();
         }
         Ok(())
+    }
+
+    /// Whether a record has the type and the size of an alert.
+    fn is_alert(&self, (kind, length): (u8, u16)) -> bool {
+        match self.connection.protocol_version() {
+            // RFC 8446, 5.2: all types look alike; two bytes, their true type, and the tag.
+            Some(ProtocolVersion::TLSv1_3) => kind == 23 && length == 2 + 1 + 16,
+            _ => kind == 21 && length <= 64,
+        }
     }
 
     /// The version and the cipher.
@@ -167,39 +167,26 @@ impl Secured {
         self.connection.peer_certificates()?.first()
     }
 
-    fn process(&mut self, stream: &TcpStream) -> io::Result<()> {
+    /// Reads some of a record; 0 at the end. Blocks if nothing is there.
+    fn receive(&mut self, client: Limited<'_>) -> io::Result<usize> {
+        let length = self.connection.read_tls(&mut Framed { from: client.stream(), framing: &mut self.framing })?;
         match self.connection.process_new_packets() {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(length),
             Err(error) => {
-                // The alert; the client may have gone.
-                let _ = self.flush(stream);
+                // The alert, and that it arrives; the client may have gone.
+                let _ = self.flush(client);
+                client.drop_leftover();
                 Err(explain(&error))
             }
         }
     }
 
-    fn flush(&mut self, mut stream: &TcpStream) -> io::Result<()> {
+    fn flush(&mut self, mut client: Limited<'_>) -> io::Result<()> {
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut stream) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            if self.connection.write_tls(&mut client)? == 0 {
+                return Err(ErrorKind::WriteZero.into());
             }
         }
         Ok(())
     }
-}
-
-fn read_until(mut stream: &TcpStream, mut piece: &mut [u8], until: Option<Instant>) -> io::Result<()> {
-    while !piece.is_empty() {
-        if !wait::one(stream.as_fd(), For::Reading, until)? {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        match stream.read(piece)? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            length => piece = piece.get_mut(length..).unwrap_or_default(),
-        }
-    }
-    Ok(())
 }
