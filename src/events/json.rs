@@ -7,7 +7,7 @@ use std::io::Write;
 /// One object, one line.
 pub(super) fn line(entry: &Entry) -> Vec<u8> {
     let event = &entry.event;
-    let mut object = Object(Vec::with_capacity(256));
+    let mut object = Object::default();
     object.number("seq", entry.seq);
     object.text("time", format!("{:.6}", event.time).as_bytes());
     object.text("event", event.kind.name().as_bytes());
@@ -51,7 +51,14 @@ pub(super) fn line(entry: &Entry) -> Vec<u8> {
     object.finish()
 }
 
-struct Object(Vec<u8>);
+/// An object in one line.
+pub(crate) struct Object(Vec<u8>);
+
+impl Default for Object {
+    fn default() -> Object {
+        Object(Vec::with_capacity(256))
+    }
+}
 
 impl Object {
     fn key(&mut self, key: &str) {
@@ -62,8 +69,13 @@ impl Object {
     }
 
     fn number(&mut self, key: &str, value: u64) {
+        self.literal(key, &value.to_string());
+    }
+
+    /// A number, true, false or null.
+    pub(crate) fn literal(&mut self, key: &str, value: &str) {
         self.key(key);
-        self.0.extend_from_slice(value.to_string().as_bytes());
+        self.0.extend_from_slice(value.as_bytes());
     }
 
     fn place(&mut self, real: &str, shown: &str, place: &Place) {
@@ -71,7 +83,7 @@ impl Object {
         self.text(shown, &place.shown);
     }
 
-    fn text(&mut self, key: &str, value: &[u8]) {
+    pub(crate) fn text(&mut self, key: &str, value: &[u8]) {
         self.key(key);
         let out = &mut self.0;
         out.push(b'"');
@@ -90,7 +102,7 @@ impl Object {
         out.push(b'"');
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.0.extend_from_slice(b"}\n");
         self.0
     }

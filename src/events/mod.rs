@@ -4,7 +4,7 @@
 mod bus;
 mod complaints;
 mod journal;
-mod json;
+pub(crate) mod json;
 
 pub use bus::{Audit, Bus};
 pub use complaints::Complaints;
