@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use self::options::Opt;
 use self::sources::Flags;
+pub(crate) use self::sources::value as flag_value;
 pub use self::value::{HostPort, PortSet};
 pub use crate::protocol::network::Network;
 pub use crate::session::SessionReuse;

@@ -2,12 +2,15 @@
 //! usage is written and its arguments are read.
 
 use super::Failure;
-use crate::config::{Config, Loaded, Problem};
+use crate::config::{Config, Loaded, Problem, flag_value};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What a command such as `user create` takes.
+/// What every command takes.
+const PLACES: [&str; 2] = ["--database", "--config"];
+
+/// What a command such as `user create` takes beside.
 pub(super) struct Verb {
     pub(super) name: &'static str,
     /// What has to stand there, in this order.
@@ -112,20 +115,13 @@ impl Verb {
         while let Some(arg) = parser.next().map_err(|error| wrong(error.to_string()))? {
             match arg {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
-                Arg::Long(long @ ("database" | "config")) => {
-                    let mut place = OsString::from(format!("--{long}="));
-                    place.push(parser.value().map_err(|error| wrong(error.to_string()))?);
-                    places.push(place);
-                }
                 Arg::Short(letter) => return Err(wrong(format!("-{letter}: no such option"))),
                 Arg::Long(long) => {
                     let written = format!("--{long}");
-                    let flag = self.choose(&written, &texts).map_err(wrong)?;
-                    let text = match flag.value {
-                        Some(_) => parser.value().map_err(|error| wrong(error.to_string()))?,
-                        None => OsString::new(),
-                    };
-                    texts.push((flag.name, utf8(flag.name, text).map_err(wrong)?));
+                    match PLACES.contains(&&*written) {
+                        true => places.push(place(&written, &mut parser).map_err(wrong)?),
+                        false => texts.push(self.flag(&written, &texts, &mut parser).map_err(wrong)?),
+                    }
                 }
                 Arg::Value(text) => match words.next() {
                     Some(word) => texts.push((word, utf8(word, text).map_err(wrong)?)),
@@ -142,17 +138,34 @@ impl Verb {
         Ok(Asked::Run(Given { texts, database: database(places)? }))
     }
 
-    /// The flag of this name, unless another of its choice was given.
-    fn choose(&self, written: &str, given: &[(&str, String)]) -> Result<&'static Flag, String> {
-        let named = |choice: &&&'static [Flag]| choice.iter().any(|flag| flag.name == written);
-        let choice = self.choices.iter().find(named).ok_or_else(|| format!("{written}: no such option"))?;
-        let other = choice.iter().find(|flag| flag.name != written && given.iter().any(|(name, _)| *name == flag.name));
-        match (other, choice.iter().find(|flag| flag.name == written)) {
-            (None, Some(flag)) => Ok(flag),
-            (Some(other), _) => Err(format!("{} and {written} contradict each other", other.name)),
-            (None, None) => Err(format!("{written}: no such option")),
+    /// The flag of this name and its value, unless another flag of its choice was given.
+    fn flag(
+        &self,
+        written: &str,
+        given: &[(&str, String)],
+        parser: &mut Parser,
+    ) -> Result<(&'static str, String), String> {
+        let of_name =
+            |choice: &'static [Flag]| choice.iter().find(|flag| flag.name == written).map(|flag| (choice, flag));
+        let found = self.choices.iter().find_map(|choice| of_name(choice));
+        let (choice, flag) = found.ok_or_else(|| format!("{written}: no such option"))?;
+        let others = choice.iter().filter(|other| other.name != flag.name);
+        if let Some(other) = others.into_iter().find(|other| given.iter().any(|(name, _)| *name == other.name)) {
+            return Err(format!("{} and {written} contradict each other", other.name));
         }
+        let text = match flag.value {
+            Some(what) => flag_value(parser).ok_or_else(|| format!("{written}: {what} is missing"))?,
+            None => OsString::new(),
+        };
+        Ok((flag.name, utf8(flag.name, text)?))
     }
+}
+
+/// A flag that says where the database is, with its value, for [`Config`] to read.
+fn place(written: &str, parser: &mut Parser) -> Result<OsString, String> {
+    let mut place = OsString::from(format!("{written}="));
+    place.push(flag_value(parser).ok_or_else(|| format!("{written}: FILE is missing"))?);
+    Ok(place)
 }
 
 fn utf8(name: &str, text: OsString) -> Result<String, String> {
@@ -186,7 +199,7 @@ mod tests {
     };
 
     fn read(words: &[&str]) -> Result<Given, String> {
-        let words = [words, &["--database", "x.db"]].concat();
+        let words = [&["--database", "x.db"], words].concat();
         match VERB.read("thing", words.into_iter().map(OsString::from)) {
             Ok(Asked::Run(given)) => Ok(given),
             Ok(Asked::Help) => Err("help".to_string()),

@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn people_get_aligned_columns_without_control_characters() {
         let expected = "\
-            NAME                ON   AT\n\
-            ünï                 yes  -\n\
+            NAME             ON   AT\n\
+            ünï              yes  -\n\
             e\\x1b[31m\\x0a\\\"  no   2026-01-02 03:04:05\n";
         assert_eq!(aligned(COLUMNS, &rows()), expected);
     }

@@ -82,9 +82,13 @@ pub(super) fn run(noun: Noun, mut args: impl Iterator<Item = OsString>) -> Resul
     }
     let Some(verb) = noun.verbs().iter().find(|verb| verb.name == name) else {
         let verbs: Vec<&str> = noun.verbs().iter().map(|verb| verb.name).collect();
-        let given = given.map_or("no command".to_string(), |word| format!("no command {}", word.display()));
+        let given = given.as_ref().filter(|_| !name.starts_with('-')).map(|word| format!(" {}", word.display()));
+        let given = given.unwrap_or_default();
         let (noun, verbs) = (noun.name(), verbs.join("|"));
-        return Err(Problem::new(format!("{noun}: {given}; usage: django-ftpd {noun} {verbs} …, see --help")).into());
+        return Err(Problem::new(format!(
+            "{noun}: no command{given}; usage: django-ftpd {noun} {verbs} …, see --help"
+        ))
+        .into());
     };
     match verb.read(noun.name(), args)? {
         Asked::Help => say(&noun.help()),
