@@ -6,6 +6,7 @@ use super::arguments::Given;
 use crate::accounts::schema::StoredPassword;
 use crate::process::signals;
 use crate::protocol::line::MAX_LINE;
+use crate::protocol::shown::Shown;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
@@ -33,7 +34,7 @@ fn asked_for(username: &str) -> Result<String, Failure> {
         let _ = write!(io::stderr(), "{what}");
         line("no password was given")
     };
-    let password = ask(&format!("Password for {username}: "))?;
+    let password = ask(&format!("Password for {}: ", Shown(username.as_bytes())))?;
     match ask("The same again: ")? == password {
         true => Ok(password),
         false => Err(failed("these were two passwords; nothing is changed")),
