@@ -1,8 +1,7 @@
-//! Events as JSON lines. A byte that is not UTF-8 is written as a lone surrogate `\udc80`…`\udcff`, which is what
-//! Python's `os.fsencode` turns back into that byte (PEP 383): nothing is lost, nothing is confused.
+//! Events as JSON lines.
 
 use super::{Entry, Place, Subject};
-use std::io::Write;
+use crate::protocol::json::Object;
 
 /// One object, one line.
 pub(super) fn line(entry: &Entry) -> Vec<u8> {
@@ -30,13 +29,13 @@ pub(super) fn line(entry: &Entry) -> Vec<u8> {
             object.text("host", address.ip().to_string().as_bytes());
             object.number("port", address.port().into());
         }
-        Subject::Path(place) => object.place("path", "virtual_path", place),
+        Subject::Path(place) => write_place(&mut object, "path", "virtual_path", place),
         Subject::Renamed { from, to } => {
-            object.place("path_from", "virtual_path_from", from);
-            object.place("path_to", "virtual_path_to", to);
+            write_place(&mut object, "path_from", "virtual_path_from", from);
+            write_place(&mut object, "path_to", "virtual_path_to", to);
         }
         Subject::Transfer { file, bytes, duration, tls, reason } => {
-            object.place("path", "virtual_path", file);
+            write_place(&mut object, "path", "virtual_path", file);
             object.number("bytes", *bytes);
             object.number("duration_ms", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
             if let Some(tls) = tls {
@@ -51,66 +50,9 @@ pub(super) fn line(entry: &Entry) -> Vec<u8> {
     object.finish()
 }
 
-/// An object in one line.
-pub(crate) struct Object(Vec<u8>);
-
-impl Default for Object {
-    fn default() -> Object {
-        Object(Vec::with_capacity(256))
-    }
-}
-
-impl Object {
-    fn key(&mut self, key: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        self.0.push(b'"');
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
-    }
-
-    fn number(&mut self, key: &str, value: u64) {
-        self.literal(key, &value.to_string());
-    }
-
-    /// A number, true, false or null.
-    pub(crate) fn literal(&mut self, key: &str, value: &str) {
-        self.key(key);
-        self.0.extend_from_slice(value.as_bytes());
-    }
-
-    fn place(&mut self, real: &str, shown: &str, place: &Place) {
-        self.text(real, &place.real);
-        self.text(shown, &place.shown);
-    }
-
-    pub(crate) fn text(&mut self, key: &str, value: &[u8]) {
-        self.key(key);
-        let out = &mut self.0;
-        out.push(b'"');
-        for chunk in value.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c {
-                    '"' => out.extend_from_slice(b"\\\""),
-                    '\\' => out.extend_from_slice(b"\\\\"),
-                    // U+2028 and U+2029 end lines for some readers, DEL and C1 bother terminals
-                    '\0'..='\x1F' | '\x7F'..='\u{9F}' | '\u{2028}' | '\u{2029}' => escape(out, c as u32),
-                    c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-                }
-            }
-            chunk.invalid().iter().for_each(|byte| escape(out, 0xDC00 + u32::from(*byte)));
-        }
-        out.push(b'"');
-    }
-
-    pub(crate) fn finish(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(b"}\n");
-        self.0
-    }
-}
-
-fn escape(out: &mut Vec<u8>, unit: u32) {
-    // Writing to a vector cannot fail.
-    let _ = write!(out, "\\u{unit:04x}");
+fn write_place(object: &mut Object, real: &str, shown: &str, place: &Place) {
+    object.text(real, &place.real);
+    object.text(shown, &place.shown);
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 mod bus;
 mod complaints;
 mod journal;
-pub(crate) mod json;
+mod json;
 
 pub use bus::{Audit, Bus};
 pub use complaints::Complaints;

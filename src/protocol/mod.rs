@@ -8,6 +8,7 @@ pub mod ascii;
 pub mod command;
 pub mod facts;
 pub mod glob;
+pub mod json;
 pub mod line;
 pub mod listing;
 pub mod network;

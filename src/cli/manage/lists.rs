@@ -1,6 +1,6 @@
 //! Lists: columns for people, or a JSON object a line for machines.
 
-use crate::events::json::Object;
+use crate::protocol::json::Object;
 use crate::protocol::shown::Shown;
 
 /// A column.
@@ -43,9 +43,9 @@ impl Cell {
     fn for_machines(&self, key: &str, object: &mut Object) {
         match self {
             Cell::Text(text) | Cell::Maybe(Some(text)) | Cell::Time(Some(text)) => object.text(key, text.as_bytes()),
-            Cell::Number(number) => object.literal(key, &number.to_string()),
-            Cell::Truth(truth) => object.literal(key, &truth.to_string()),
-            Cell::Time(None) | Cell::Maybe(None) => object.literal(key, "null"),
+            Cell::Number(number) => object.integer_or_null(key, Some(*number)),
+            Cell::Truth(truth) => object.truth(key, *truth),
+            Cell::Time(None) | Cell::Maybe(None) => object.integer_or_null(key, None),
         }
     }
 }
