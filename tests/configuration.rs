@@ -196,7 +196,9 @@ fn an_address_that_is_taken_or_not_ours_is_an_error_with_advice() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     for (args, parts) in [
-        (vec!["--help"], vec!["serve", "demo", "127.0.0.1:21"]),
+        (vec!["--help"], vec!["serve", "demo", "127.0.0.1:21", "user create", "group create", "account create"]),
+        (vec!["group", "--help"], vec!["Usage: django-ftpd group", "group create NAME [HOME_DIR]", "--database FILE"]),
+        (vec!["user", "create", "--help"], vec!["Usage: django-ftpd user", "--password-stdin"]),
         (vec!["-h"], vec!["serve"]),
         (vec!["help"], vec!["serve"]),
         (

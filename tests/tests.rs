@@ -20,6 +20,7 @@
 //! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
+//! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
 //! | `smoke.rs` | the shortest way through everything |
 //! | `security_network.rs` | bounced and stolen data connections, exhausted ports, lines that are none |
@@ -47,6 +48,7 @@ mod faults;
 mod limits;
 mod listings;
 mod login;
+mod manage;
 mod passwords;
 mod permissions;
 mod security_files;

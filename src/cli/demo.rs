@@ -1,7 +1,7 @@
 //! `django-ftpd demo`: a server to try, with a database, a user, a home and a certificate that vanish when it stops.
 
 use super::{Failure, logging, serve};
-use crate::accounts::schema::{self, NewUser};
+use crate::accounts::schema::{Database, Email, GroupName, Home, Letters, NewUser, StoredPassword, Username};
 use crate::config::{Config, HostPort};
 use crate::process::signals::HangUp;
 use base64ct::{Base64, Encoding};
@@ -68,8 +68,7 @@ impl Place {
         std::fs::write(place.home().join("hello.txt"), "Hello from django-ftpd. It works.\n")?;
         std::fs::write(place.home().join("pictures/README.txt"), "Upload something here.\n")?;
         let home = path_text(&place.home())?;
-        let user = NewUser { username: "demo", password: b"demo", iterations: ITERATIONS, home: &home };
-        schema::create(&place.database(), &user)?;
+        make_accounts(&place.database(), &home).map_err(io::Error::other)?;
         let mut certificate = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place.certificate())?;
         certificate.write_all(self_signed()?.as_bytes())?;
         Ok(place)
@@ -86,6 +85,19 @@ impl Place {
     fn database(&self) -> PathBuf {
         self.0.join("db.sqlite3")
     }
+}
+
+/// A database with one user in one group.
+fn make_accounts(database: &Path, home: &str) -> Result<(), String> {
+    let username = Username::parse("demo")?;
+    let password = StoredPassword::hashed_with(b"demo", ITERATIONS).map_err(|error| error.to_string())?;
+    let user = NewUser { username: &username, password: &password, email: &Email::default(), is_superuser: false };
+    let (group, home) = (GroupName::parse("ftp")?, Home::parse(&home.replace('{', "{{").replace('}', "}}"))?);
+    Database::open_or_make(database)?.change(|tables| {
+        tables.create_user(&user)?;
+        tables.create_group(&group, &Letters::default(), None)?;
+        tables.create_account(username.as_str(), group.as_str(), Some(&home)).map(drop)
+    })
 }
 
 /// A certificate for this host's own names, and its key; only who is given it trusts it.

@@ -3,10 +3,12 @@
 mod check;
 mod demo;
 mod logging;
+mod manage;
 mod parts;
 mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
+use manage::Noun;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,6 +23,12 @@ Usage: django-ftpd COMMAND [OPTIONS]
                                 exit status 1 on a fault
   demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
                                 certificate of its own (default 127.0.0.1:2121)
+
+Without Django at hand, in its tables:
+
+  user create|list|password|change|delete      the users of the site
+  group create|list|change|delete              what accounts may do, and where
+  account create|list|change|delete            which users have an FTP account
 
 `django-ftpd COMMAND --help` lists the options of a command.
 ";
@@ -47,6 +55,9 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
         Some("check") => with_config(args, "check", Config::default(), check::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
+        Some("user") => manage::run(Noun::User, args),
+        Some("group") => manage::run(Noun::Group, args),
+        Some("account") => manage::run(Noun::Account, args),
         Some("--help" | "-h" | "help") => {
             say(USAGE);
             Ok(())
@@ -57,7 +68,10 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
-            Err(Problem::new(format!("{given}; there are serve, check and demo, see django-ftpd --help")).into())
+            Err(Problem::new(format!(
+                "{given}; there are serve, check, demo, user, group and account, see django-ftpd --help"
+            ))
+            .into())
         }
     };
     match result {

@@ -138,8 +138,8 @@ fn toml(value: &str) -> String {
     }
 }
 
-/// Lines of at most `WIDTH` columns, each behind `indent`.
-fn wrapped(text: &str, indent: &str) -> String {
+/// Lines of at most 80 columns, each behind `indent`.
+pub fn wrapped(text: &str, indent: &str) -> String {
     let mut lines = String::new();
     let mut line = String::from(indent);
     for word in text.split(' ') {

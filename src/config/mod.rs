@@ -22,6 +22,7 @@ use std::time::Duration;
 use self::options::Opt;
 pub use self::sections::{Section, Sections};
 use self::sources::Flags;
+pub(crate) use self::sources::value as flag_value;
 pub use self::value::{HostPort, PortSet};
 use crate::accounts::Permissions;
 pub use crate::protocol::network::Network;

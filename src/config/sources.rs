@@ -73,7 +73,7 @@ fn flag(word: &str, parser: &mut Parser) -> Result<Setting, Problem> {
 }
 
 /// What follows `=`, or the next argument unless that is a flag itself.
-fn value(parser: &mut Parser) -> Option<OsString> {
+pub(crate) fn value(parser: &mut Parser) -> Option<OsString> {
     let is_flag = |arg: &std::ffi::OsStr| arg.as_encoded_bytes().starts_with(b"--");
     parser.optional_value().or_else(|| parser.try_raw_args()?.next_if(|arg| !is_flag(arg)))
 }

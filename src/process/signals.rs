@@ -1,6 +1,6 @@
-//! Signals that stop the server.
+//! Signals that stop the server, or end another command.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::sync::Arc;
@@ -43,6 +43,19 @@ pub fn on_stop(hang_up: HangUp, stop: impl FnOnce() + Send + 'static) -> io::Res
         if pending.next().is_some() {
             log::warn!("stopped at once by a second signal");
             std::process::exit(KILLED);
+        }
+    })?;
+    Ok(())
+}
+
+/// Calls `restore` before a signal ends the process as it would have anyway.
+pub fn before_the_end(restore: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            restore();
+            // It ends the process; only a signal that could not be caught either can't be.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     })?;
     Ok(())

@@ -33,6 +33,12 @@ impl Object {
         self.0.extend_from_slice(value.to_string().as_bytes());
     }
 
+    /// Adds a number that may be negative, or null.
+    pub fn integer_or_null(&mut self, key: &str, value: Option<i64>) {
+        self.key(key);
+        self.0.extend_from_slice(value.map_or("null".to_string(), |value| value.to_string()).as_bytes());
+    }
+
     /// Adds a text of any bytes.
     pub fn text(&mut self, key: &str, value: &[u8]) {
         self.key(key);

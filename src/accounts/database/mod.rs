@@ -133,7 +133,7 @@ impl Directory for DjangoDatabase {
 }
 
 /// An error for the administrator: what, where, and what to do.
-fn explain(path: &Path, error: &rusqlite::Error) -> String {
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
     let text = error.to_string();
     let advice = match error.sqlite_error_code() {
