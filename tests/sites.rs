@@ -247,3 +247,43 @@ fn many_logins_that_hash_do_not_keep_a_session_waiting() {
     waiting.truncate(2);
     eventually("they come in", || waiting.iter_mut().all(|client| client.code("NOOP") >= 200));
 }
+
+#[test]
+fn limits_of_the_file_hold() {
+    let text = "\
+        [group.\"full\"]\nquota = \"100 kB\"\nmax_sessions = 2\nread_only = [\"/archive\"]\n\
+        [user.\"sha1\"]\nquota = \"200 kB\"\nupload_rate = \"50 kB\"\n";
+    let server = TestServer::with(&[]).file(text).start();
+    for name in ["ann", "sha1"] {
+        fs::create_dir(server.home(name).join("archive")).unwrap();
+    }
+    let mut ann = server.login("ann");
+    assert_eq!(ann.send("SITE QUOTA").expect(200), "200 0 of 100000 bytes used.");
+    ann.upload("STOR f", &[7; 99_000]);
+    let data = ann.passive();
+    ann.send("STOR g").expect(150);
+    data.write(&[7; 2000]).close();
+    ann.expect(552);
+    ann.script(&[("MKD archive/d", 550), ("DELE f", 250)]);
+    let _second = server.login("ann");
+    let (_, code) = login(&server, "ann", "ann-secret");
+    assert_eq!(code, 530);
+    // Hers beat those of the group, which hold where she has none.
+    let begin = Instant::now();
+    let mut sha1 = server.login("sha1");
+    sha1.upload("STOR f", &[7; 120_000]);
+    assert!(begin.elapsed().as_secs_f64() > 1.5, "{:?}", begin.elapsed());
+    sha1.send("MKD archive/d").expect(550);
+}
+
+#[test]
+fn a_name_that_looks_like_a_template_is_a_name() {
+    let builder = TestServer::with(&[]);
+    builder.site().execute("UPDATE auth_user SET username = '{username}' WHERE username = 'ann'", []).unwrap();
+    let server = builder.start();
+    fs::write(server.home("{username}").join("f"), "here").unwrap();
+    let (mut client, code) = login(&server, "{username}", "ann-secret");
+    assert_eq!(code, 230);
+    client.send("TYPE I").expect(200);
+    assert_eq!(client.download("RETR f"), b"here");
+}
