@@ -80,6 +80,8 @@ fn an_answer_that_is_none_is_421_and_a_line_in_the_log() {
         ("echo '{\"home\":\"/x\",\"qouta\":1}'", "qouta: nothing of that name can be answered"),
         ("echo '{\"home\":\"/x\",\"quota\":\"1\"}'", "quota: is no whole number"),
         ("echo '{\"home\":7}'", "home: is no text"),
+        ("echo '{\"home\":\"/x\",\"max_sessions\":0}'", "max_sessions: is no number above 0"),
+        ("echo '{\"home\":\"/x\",\"upload_rate\":0}'", "upload_rate: is no number above 0"),
         ("kill -9 $$", "signal: 9"),
         ("head -c 100000 /dev/zero", "it says more than can be an answer"),
     ] {
@@ -158,4 +160,32 @@ fn a_program_that_is_none_is_an_error_at_the_start() {
         assert_eq!(status, 2, "{args:?}");
         assert!(said.contains(why), "{args:?}: {said}");
     }
+}
+
+#[test]
+fn what_the_file_says_of_users_and_groups_holds_here_too() {
+    let builder = TestServer::with(&["--accounts-command", "/bin/false"]).without_site();
+    let program = builder.outside("accounts");
+    write_program(
+        &program,
+        &format!("#!/bin/sh\nprintf '{{\"home\":\"{}\",\"groups\":[\"staff\"]}}'\n", builder.homes().display()),
+    );
+    let text = "[user.ann]\nnetworks = [\"10.0.0.0/8\"]\n[user.bob]\nexpires = 2020-01-01\n[group.staff]\npermission = \"elm\"\n";
+    let server = builder.file(text).args(&["--accounts-command", program.to_str().unwrap()]).start();
+    assert_eq!(login(&server, "ann", "x").1, 530);
+    assert_eq!(login(&server, "bob", "x").1, 530);
+    let (mut eva, code) = login(&server, "eva", "x");
+    assert_eq!(code, 230);
+    eva.script(&[("MKD d", 257), ("RMD d", 550)]);
+}
+
+#[test]
+fn the_program_learns_nothing_of_what_the_server_was_started_with() {
+    let builder = TestServer::with(&[]).without_site().env("SECRET_TOKEN", "hush");
+    let (program, seen) = (builder.outside("accounts"), builder.outside("seen"));
+    write_program(&program, &format!("#!/bin/sh\nenv > {}\necho '{{\"home\":\"/\"}}'\n", seen.display()));
+    let server = builder.args(&["--accounts-command", program.to_str().unwrap()]).start();
+    assert_eq!(login(&server, "ann", "x").1, 230);
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("PATH=") && !seen.contains("SECRET_TOKEN"), "{seen}");
 }

@@ -346,7 +346,7 @@ fn what_cannot_be_is_refused_in_one_line() {
             "it has 10 characters, and Django's column takes 8",
         ),
         (&["group", "change", "full", "--home", ""], "home: it is empty"),
-        (&["account", "create", "noaccount", "full", "{"], "only {username}, {{ and }} can be used in braces"),
+        (&["account", "create", "noaccount", "full", "/{"], "only {username}, {{ and }} can be used in braces"),
         (&["user"], "no command; usage: django-ftpd user create|list|password|change|delete …"),
         (&["user", "add"], "no command add; usage: django-ftpd user create|list|password|change|delete …"),
         (&["group", "create"], "NAME is missing; usage: django-ftpd group create NAME [HOME_DIR]"),

@@ -45,7 +45,14 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
     assert_eq!(status, 2);
     assert!(said.contains("table shop_customer has no column username; username_field names another"), "{said}");
     assert!(said.contains("email"), "{said}");
-    let (status, said) = TestServer::with(&["--user-table", "people"]).fails();
+    // Users of another table would be those of the accounts by their number alone.
+    let (status, said) = TestServer::with(&["--user-table", "auth_group"]).fails();
+    assert_eq!(status, 2);
+    assert!(
+        said.contains("its FTP accounts are those of users in auth_user, and user_table says auth_group"),
+        "{said}"
+    );
+    let (status, said) = TestServer::with(&["--user-table", "people"]).shape("bare").homes_by_option().fails();
     assert_eq!(status, 2);
     assert!(said.contains("there is no table people; is this the site's database"), "{said}");
 }
@@ -286,4 +293,109 @@ fn a_name_that_looks_like_a_template_is_a_name() {
     assert_eq!(code, 230);
     client.send("TYPE I").expect(200);
     assert_eq!(client.download("RETR f"), b"here");
+}
+
+#[test]
+fn what_is_wrong_with_one_user_is_theirs_alone() {
+    let builder = TestServer::with(&[]).shape("custom");
+    builder
+        .site()
+        .execute_batch(
+            "CREATE VIEW people AS SELECT id, email AS username, CASE email WHEN 'ann@example.org' THEN NULL ELSE password END \
+             AS password, CASE email WHEN 'bob@example.org' THEN 'maybe' ELSE is_active END AS is_active FROM shop_customer",
+        )
+        .unwrap();
+    let home = builder.homes().display().to_string();
+    let server = builder.args(&["--user-table", "people", "--all-users", "--home", &home]).start();
+    for name in ["ann", "bob", "inactive"] {
+        assert_eq!(login(&server, &format!("{name}@example.org"), &format!("{name}-secret")).1, 530, "{name}");
+    }
+    assert_eq!(login(&server, "noaccount@example.org", "noaccount-secret").1, 230);
+    server.expect_event("ftp_login_failed", &[("reason", "the account has an unusable password")]);
+}
+
+#[test]
+fn only_the_table_that_django_makes_for_it_says_who_is_in_a_group() {
+    let builder = TestServer::with(&[]).shape("bare").homes_by_option();
+    builder
+        .site()
+        .execute_batch(
+            "DROP TABLE auth_user_groups; \
+             CREATE TABLE tickets (id integer PRIMARY KEY, author_id integer REFERENCES auth_user (id), \
+             assigned_id integer REFERENCES auth_group (id), title text); \
+             INSERT INTO tickets SELECT NULL, u.id, g.id, 'broken printer' FROM auth_user u, auth_group g",
+        )
+        .unwrap();
+    let server = builder.file("[group.\"staff\"]\npermission = \"elradfmw\"\n").start();
+    server.home("ann");
+    server.login("ann").send("MKD d").expect(550);
+}
+
+#[test]
+fn changes_behind_a_link_to_a_database_in_wal_mode_are_seen() {
+    let builder = TestServer::with(&[]);
+    let link = builder.outside("link.sqlite3");
+    std::os::unix::fs::symlink(builder.outside("site.sqlite3"), &link).unwrap();
+    let server = builder.without_site().args(&["--database", link.to_str().unwrap()]).start();
+    let site = server.site();
+    site.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;").unwrap();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    ann.send("PWD").expect(257);
+    // Long ago, as far as time stamps can tell.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    site.execute("UPDATE auth_user SET is_active = 0 WHERE username = 'ann'", []).unwrap();
+    ann.send("PWD").expect(421);
+}
+
+#[test]
+fn a_session_that_may_not_come_from_there_any_more_ends() {
+    let text = "[group.\"readers\"]\nnetworks = [\"10.0.0.0/8\"]\n";
+    let server = TestServer::with(&[]).file(text).start();
+    let mut ann = server.login("ann");
+    let sql = "UPDATE django_ftpserver_ftpuseraccount SET group_id = \
+               (SELECT id FROM django_ftpserver_ftpusergroup WHERE name = 'readers') \
+               WHERE user_id = (SELECT id FROM auth_user WHERE username = 'ann')";
+    assert_eq!(server.site().execute(sql, []).unwrap(), 1);
+    ann.send("NOOP").expect(421);
+    let event = server.expect_event("ftp_client_disconnected", &[("username", "ann")]);
+    assert_eq!(event["reason"], "account closed: the account may not be used from there");
+}
+
+#[test]
+fn who_is_remembered_does_not_wait_for_the_hashes_of_others_and_who_has_gone_has_none() {
+    let server = TestServer::with(&["--max-pending", "0"]).start();
+    assert_eq!(login(&server, "slow", "slow-secret").1, 230);
+    let begin = Instant::now();
+    assert_eq!(login(&server, "slow", "wrong").1, 530);
+    let one = begin.elapsed();
+    let guess = || {
+        let mut client = server.client();
+        client.send("USER slow").expect(331);
+        client.send("PASS wrong");
+        client
+    };
+    let waiting: Vec<Client> = (0..60).map(|_| guess()).collect();
+    let begin = Instant::now();
+    assert_eq!(login(&server, "slow", "slow-secret").1, 230);
+    assert!(begin.elapsed() < one * 8, "{:?} against {one:?}", begin.elapsed());
+    drop(waiting);
+    let begin = Instant::now();
+    assert_eq!(login(&server, "slow", "wrong").1, 530);
+    assert!(begin.elapsed() < one * 12, "{:?} against {one:?}", begin.elapsed());
+}
+
+#[test]
+fn ftp_accounts_that_a_site_gets_shut_out_who_has_none() {
+    let server = bare(&[]);
+    assert_eq!(login(&server, "ann", "ann-secret").1, 230);
+    server
+        .site()
+        .execute_batch(
+            "CREATE TABLE django_ftpserver_ftpusergroup (id integer PRIMARY KEY, name text, permission text, home_dir text); \
+             CREATE TABLE django_ftpserver_ftpuseraccount (id integer PRIMARY KEY, last_login datetime, home_dir text, \
+             group_id integer REFERENCES django_ftpserver_ftpusergroup (id), user_id integer REFERENCES auth_user (id))",
+        )
+        .unwrap();
+    assert_eq!(login(&server, "ann", "ann-secret").1, 530);
 }

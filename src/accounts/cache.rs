@@ -99,6 +99,7 @@ mod tests {
             is_superuser: false,
             groups: Vec::new(),
             ftp: None,
+            site_has_accounts: false,
         }
     }
 

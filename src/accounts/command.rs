@@ -1,6 +1,7 @@
 //! Accounts of whatever kind: a program decides. For each login it is started, gets one line of JSON, and answers with
 //! one object.
 
+use super::rules::Rules;
 use super::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
 use crate::protocol::json::Object;
 use crate::protocol::path::VirtualPath;
@@ -8,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde_json::{Map, Value};
 use std::io::{self, ErrorKind, Read, Write};
+use std::num::NonZeroU64;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -23,6 +25,7 @@ pub struct AccountsCommand {
     arguments: Vec<String>,
     patience: Duration,
     user: Option<(u32, u32)>,
+    rules: Rules,
 }
 
 impl AccountsCommand {
@@ -34,7 +37,13 @@ impl AccountsCommand {
             return Err(format!("{program}: a program is named by its absolute path"));
         }
         rustix::fs::access(path, rustix::fs::Access::EXEC_OK).map_err(|errno| format!("{program}: {errno}"))?;
-        Ok(AccountsCommand { program: program.clone(), arguments: arguments.to_vec(), patience, user: None })
+        Ok(AccountsCommand {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            patience,
+            user: None,
+            rules: Rules::default(),
+        })
     }
 
     /// Has it run as another user, which only root can.
@@ -43,10 +52,19 @@ impl AccountsCommand {
         self
     }
 
+    /// What the administrator says of users and groups, whatever the program does.
+    pub fn rules(mut self, rules: Rules) -> AccountsCommand {
+        self.rules = rules;
+        self
+    }
+
     fn ask(&self, question: &[u8]) -> Result<Vec<u8>, String> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).current_dir("/");
+        // What else the server was started with is not its business: there may be secrets.
+        let environment = ["PATH", "LANG", "LC_ALL", "TZ"].map(|name| (name, std::env::var_os(name)));
+        command.env_clear().envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))));
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }
@@ -81,8 +99,8 @@ impl Accounts for AccountsCommand {
         let failed = |why: String| Refusal::Unavailable(format!("accounts_command {}: {why}", self.program));
         let answer = self.ask(&question.finish()).map_err(failed)?;
         match read(&answer, attempt.username).map_err(failed)? {
-            Ok(account) if account.limits.is_expired() => Err(Refusal::Denied(Denial::Expired)),
-            decided => decided.map_err(|why| Refusal::Denied(Denial::Other(why))),
+            Ok(account) => self.rules.apply(account, attempt.remote).map_err(Refusal::Denied),
+            Err(why) => Err(Refusal::Denied(Denial::Other(why))),
         }
     }
 }
@@ -180,10 +198,10 @@ fn read(answer: &[u8], username: &str) -> Result<Result<Account, String>, String
     account.groups = take_texts(&mut fields, "groups")?;
     let limits = &mut account.limits;
     limits.quota = take_number(&mut fields, "quota")?;
-    limits.download_rate = take_number(&mut fields, "download_rate")?.and_then(|rate| rate.try_into().ok());
-    limits.upload_rate = take_number(&mut fields, "upload_rate")?.and_then(|rate| rate.try_into().ok());
-    limits.max_sessions =
-        take_number(&mut fields, "max_sessions")?.and_then(|most| usize::try_from(most).ok()?.try_into().ok());
+    limits.download_rate = take_above_zero(&mut fields, "download_rate")?;
+    limits.upload_rate = take_above_zero(&mut fields, "upload_rate")?;
+    let most: Option<NonZeroU64> = take_above_zero(&mut fields, "max_sessions")?;
+    limits.max_sessions = most.and_then(|most| most.try_into().ok());
     let read_only = take_texts(&mut fields, "read_only")?;
     limits.read_only = read_only.iter().map(|path| VirtualPath::root().join(path.as_bytes())).collect();
     let expires = take_text(&mut fields, "expires")?.map(|text| text.parse()).transpose();
@@ -211,6 +229,11 @@ fn take_texts(fields: &mut Map<String, Value>, key: &str) -> Result<Vec<String>,
         }
         Some(_) => Err(format!("{key}: is no list of texts")),
     }
+}
+
+fn take_above_zero<T: TryFrom<u64>>(fields: &mut Map<String, Value>, key: &str) -> Result<Option<T>, String> {
+    let number = take_number(fields, key)?;
+    number.map(|number| number.try_into().map_err(|_| format!("{key}: is no number above 0"))).transpose()
 }
 
 fn take_number(fields: &mut Map<String, Value>, key: &str) -> Result<Option<u64>, String> {

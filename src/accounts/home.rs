@@ -21,6 +21,9 @@ impl HomeTemplate {
         if text.contains('\0') {
             return wrong("a NUL is not allowed");
         }
+        if !text.starts_with('/') {
+            return wrong("a home is an absolute path");
+        }
         let (mut pieces, mut literal) = (Vec::new(), String::new());
         let mut rest = text;
         while let Some(brace) = rest.find(['{', '}']) {
@@ -77,7 +80,19 @@ mod tests {
         assert_eq!(home("/srv/{username}/ftp", "ann"), Ok("/srv/ann/ftp".into()));
         assert_eq!(home("/srv/{{x}}-{username}", "ann"), Ok("/srv/{x}-ann".into()));
         assert_eq!(home("/srv/shared", ".."), Ok("/srv/shared".into()));
-        for bad in ["/x/{group}", "/x/{", "/x/}", "/x/{}", "/x/{username!r}", "/x/{username", "/\0"] {
+        for bad in [
+            "",
+            "x",
+            "../x",
+            "{username}",
+            "/x/{group}",
+            "/x/{",
+            "/x/}",
+            "/x/{}",
+            "/x/{username!r}",
+            "/x/{username",
+            "/\0",
+        ] {
             assert!(home(bad, "ann").is_err(), "{bad}");
         }
     }

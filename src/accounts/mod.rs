@@ -16,10 +16,10 @@ pub use command::AccountsCommand;
 pub use database::DjangoDatabase;
 pub use export::DjangoExport;
 pub use home::HomeTemplate;
-pub use rules::{Rule, Rules};
+pub use rules::{AllUsers, Rule, Rules};
 pub use site::Site;
-pub use user::{Directory, FieldNames, FtpAccount, Patience, User};
-pub use verifier::{Known, Verifier};
+pub use user::{Directory, FieldNames, FtpAccount, Groups, Patience, User};
+pub use verifier::{Known, Login, Pending, Verifier};
 
 pub use crate::protocol::permission::{Permission, Permissions};
 
@@ -148,9 +148,9 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// Whether the client may have been guessing. The others come only after a password that was right.
+    /// Whether the client may have been guessing. The others come only after a password that was right, and it is told.
     pub fn is_guess(&self) -> bool {
-        !matches!(self, Denial::TlsRequired | Denial::Network | Denial::Expired | Denial::TooManySessions)
+        !matches!(self, Denial::TlsRequired | Denial::TooManySessions)
     }
 }
 
@@ -175,11 +175,12 @@ impl fmt::Display for Denial {
 
 /// Where accounts come from. The server calls, from several threads at once and in this order:
 ///
-/// 1. [`attempt`](Accounts::attempt) for each PASS, in one of a few login threads, so it may take its time;
-/// 2. [`logged_in`](Accounts::logged_in) when the server has let them in, which it does not have to;
-/// 3. [`version`](Accounts::version) before each command of a session: it must be quick;
-/// 4. [`current`](Accounts::current) when the version is not the one that the session has seen;
-/// 5. [`finish`](Accounts::finish) when the server ends.
+/// 1. [`remembered`](Accounts::remembered) for each PASS, and if that does not know,
+/// 2. [`attempt`](Accounts::attempt) in one of a few login threads, so it may take its time;
+/// 3. [`logged_in`](Accounts::logged_in) when the server has let them in, which it does not have to;
+/// 4. [`version`](Accounts::version) before each command of a session: it must be quick;
+/// 5. [`current`](Accounts::current) when the version is not the one that the session has seen;
+/// 6. [`finish`](Accounts::finish) when the server ends.
 ///
 /// A directory that everybody may look at, and one account that may write in it:
 ///
@@ -215,6 +216,12 @@ pub trait Accounts: Send + Sync {
     /// [`Denial::is_guess`]) must not come before the proof was found right.
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
 
+    /// Decides a login where that costs next to nothing, as that of somebody who has logged in a moment ago; None: it has
+    /// to be attempted. It must be quick.
+    fn remembered(&self, _attempt: &Attempt<'_>) -> Option<Account> {
+        None
+    }
+
     /// Somebody is in. It must be quick, too.
     fn logged_in(&self, _account: &Account) {}
 
@@ -231,8 +238,9 @@ pub trait Accounts: Send + Sync {
     /// Called once, when the server ends: what is still to be written should be.
     fn finish(&self) {}
 
-    /// The account as it is now: the one with the same id. A denial ends its sessions; while it is unavailable they go on as they were.
-    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+    /// The account as it is now, for who comes from there: the one with the same id. A denial ends its sessions; while it
+    /// is unavailable they go on as they were.
+    fn current(&self, account: &Account, _remote: IpAddr) -> Result<Account, Refusal> {
         Ok(account.clone())
     }
 }
@@ -258,7 +266,11 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
         (**self).finish();
     }
 
-    fn current(&self, account: &Account) -> Result<Account, Refusal> {
-        (**self).current(account)
+    fn remembered(&self, attempt: &Attempt<'_>) -> Option<Account> {
+        (**self).remembered(attempt)
+    }
+
+    fn current(&self, account: &Account, remote: IpAddr) -> Result<Account, Refusal> {
+        (**self).current(account, remote)
     }
 }

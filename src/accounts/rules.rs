@@ -1,13 +1,14 @@
 //! What the administrator says of users and groups, beside what the site says.
 
 use super::home::HomeTemplate;
-use super::user::{Directory, Patience, User};
-use super::{Account, Denial, Limits, Permissions};
+use super::user::{Directory, Groups, Patience, User};
+use super::{Account, Denial, Permissions};
 use crate::protocol::network::Network;
 use crate::protocol::path::VirtualPath;
 use jiff::Timestamp;
 use std::net::IpAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 
 /// Who may log in, and what holds for them. What a rule says of a user beats what rules say of groups, of those the
 /// first that says something counts, and that beats what the site says.
@@ -15,8 +16,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 pub struct Rules {
     /// The home of who is given none otherwise.
     pub home: HomeTemplate,
-    /// Users without an account of django-ftpserver may log in, too.
-    pub all_users: bool,
+    /// Whether users without an account of django-ftpserver may log in, too.
+    pub all_users: AllUsers,
     /// What those may do.
     pub read: Permissions,
     /// What superusers among them may do in addition.
@@ -25,6 +26,17 @@ pub struct Rules {
     pub users: Vec<(String, Rule)>,
     /// Rules for groups: of an account of django-ftpserver its FTP group, of other users those of Django.
     pub groups: Vec<(String, Rule)>,
+}
+
+/// Whether users without an account of django-ftpserver may log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllUsers {
+    /// They may not.
+    No,
+    /// They may while the site has no such accounts at all.
+    WithoutAccounts,
+    /// They may.
+    Yes,
 }
 
 /// What is said of a user or a group; None: nothing.
@@ -36,17 +48,17 @@ pub struct Rule {
     pub home: Option<HomeTemplate>,
     /// Where they may come from.
     pub networks: Option<Vec<Network>>,
-    /// See [`Limits`].
+    /// See [`Limits`](super::Limits).
     pub quota: Option<u64>,
-    /// See [`Limits`].
+    /// See [`Limits`](super::Limits).
     pub download_rate: Option<NonZeroU64>,
-    /// See [`Limits`].
+    /// See [`Limits`](super::Limits).
     pub upload_rate: Option<NonZeroU64>,
-    /// See [`Limits`].
+    /// See [`Limits`](super::Limits).
     pub max_sessions: Option<NonZeroUsize>,
-    /// See [`Limits`].
+    /// See [`Limits`](super::Limits).
     pub read_only: Option<Vec<VirtualPath>>,
-    /// See [`Limits`].
+    /// See [`Limits`](super::Limits).
     pub expires: Option<Timestamp>,
 }
 
@@ -54,7 +66,7 @@ impl Default for Rules {
     fn default() -> Rules {
         Rules {
             home: HomeTemplate::beside_own_home(),
-            all_users: false,
+            all_users: AllUsers::No,
             read: Permissions::from_letters("elr"),
             write: Permissions::from_letters("adfmwMT"),
             users: Vec::new(),
@@ -66,15 +78,25 @@ impl Default for Rules {
 impl Rules {
     /// Whether such a user may log in at all.
     pub(super) fn have_account(&self, user: &User) -> bool {
-        self.all_users || user.ftp.is_some()
+        match self.all_users {
+            AllUsers::No => user.ftp.is_some(),
+            AllUsers::WithoutAccounts => user.ftp.is_some() || !user.site_has_accounts,
+            AllUsers::Yes => true,
+        }
     }
 
     /// Rules that are about nobody: most likely a slip of the pen, and they may be meant to keep people out.
     pub(super) fn strangers(&self, directory: &dyn Directory) -> Result<Vec<String>, String> {
         let mut strangers = Vec::new();
-        let groups = if self.groups.is_empty() { Vec::new() } else { directory.groups()? };
-        for (name, _) in self.groups.iter().filter(|(name, _)| !groups.contains(name)) {
-            strangers.push(format!("[group.{name:?}]: there is no such group"));
+        let groups = if self.groups.is_empty() { Groups::default() } else { directory.groups()? };
+        for (name, _) in &self.groups {
+            if !groups.ftp.contains(name) && !groups.django.contains(name) {
+                strangers.push(format!("[group.{name:?}]: there is no such group"));
+            } else if !groups.ftp.contains(name) && self.all_users == AllUsers::No {
+                strangers.push(format!(
+                    "[group.{name:?}]: it is a group of Django, and all who log in have an FTP account, whose FTP group counts"
+                ));
+            }
         }
         for (name, _) in &self.users {
             if directory.find(name, Patience::Login)?.is_none() {
@@ -84,50 +106,67 @@ impl Rules {
         Ok(strangers)
     }
 
-    /// Whether they may come from there.
-    pub(super) fn admit(&self, user: &User, remote: IpAddr) -> Result<(), Denial> {
-        match self.said(user, |rule| rule.networks.as_ref()) {
-            Some(networks) if !networks.iter().any(|network| network.contains(remote)) => Err(Denial::Network),
-            _ => Ok(()),
-        }
-    }
-
-    /// The account of a user.
-    pub(super) fn account(&self, user: &User) -> Result<Account, Denial> {
+    /// The account of a user, for who comes from there.
+    pub(super) fn account(&self, user: &User, remote: IpAddr) -> Result<Account, Denial> {
         let own = user.ftp.as_ref().and_then(|ftp| ftp.home.as_deref());
         let own = own.map(HomeTemplate::parse).transpose().map_err(Denial::BadHome)?;
-        let home = self.said(user, |rule| rule.home.as_ref()).or(own.as_ref()).unwrap_or(&self.home);
+        let home = own.as_ref().unwrap_or(&self.home);
         let permissions = match &user.ftp {
             Some(ftp) => Permissions::from_letters(&ftp.permission),
             None if user.is_superuser => self.read.and(self.write),
             None => self.read,
         };
-        let limits = Limits {
-            quota: self.said(user, |rule| rule.quota.as_ref()).copied(),
-            download_rate: self.said(user, |rule| rule.download_rate.as_ref()).copied(),
-            upload_rate: self.said(user, |rule| rule.upload_rate.as_ref()).copied(),
-            max_sessions: self.said(user, |rule| rule.max_sessions.as_ref()).copied(),
-            read_only: self.said(user, |rule| rule.read_only.as_ref()).cloned().unwrap_or_default(),
-            expires: self.said(user, |rule| rule.expires.as_ref()).copied(),
+        let groups = groups(user).to_vec();
+        let home = match self.said(&user.username, &groups, |rule| rule.home.as_ref()) {
+            Some(_) => PathBuf::new(), // it is the rule's, and the other one need not make sense
+            None => home.expand(&user.username).map_err(Denial::BadHome)?,
         };
+        let mut account = Account::new(&user.username, home);
+        (account.id, account.permissions, account.groups) = (id(user), permissions, groups);
+        self.apply(account, remote)
+    }
+
+    /// An account as the rules for its user and its groups leave it, for who comes from there.
+    pub(super) fn apply(&self, mut account: Account, remote: IpAddr) -> Result<Account, Denial> {
+        let (username, groups) = (account.username.clone(), std::mem::take(&mut account.groups));
+        if let Some(home) = self.said(&username, &groups, |rule| rule.home.as_ref()) {
+            account.home = home.expand(&username).map_err(Denial::BadHome)?;
+        }
+        if let Some(networks) = self.said(&username, &groups, |rule| rule.networks.as_ref())
+            && !networks.iter().any(|network| network.contains(remote))
+        {
+            return Err(Denial::Network);
+        }
+        if let Some(permissions) = self.said(&username, &groups, |rule| rule.permissions.as_ref()) {
+            account.permissions = *permissions;
+        }
+        let limits = &mut account.limits;
+        limits.quota = self.said(&username, &groups, |rule| rule.quota.as_ref()).copied().or(limits.quota);
+        let download_rate = self.said(&username, &groups, |rule| rule.download_rate.as_ref()).copied();
+        limits.download_rate = download_rate.or(limits.download_rate);
+        let upload_rate = self.said(&username, &groups, |rule| rule.upload_rate.as_ref()).copied();
+        limits.upload_rate = upload_rate.or(limits.upload_rate);
+        let max_sessions = self.said(&username, &groups, |rule| rule.max_sessions.as_ref()).copied();
+        limits.max_sessions = max_sessions.or(limits.max_sessions);
+        if let Some(read_only) = self.said(&username, &groups, |rule| rule.read_only.as_ref()) {
+            limits.read_only.clone_from(read_only);
+        }
+        limits.expires = self.said(&username, &groups, |rule| rule.expires.as_ref()).copied().or(limits.expires);
         if limits.is_expired() {
             return Err(Denial::Expired);
         }
-        Ok(Account {
-            id: id(user),
-            username: user.username.clone(),
-            permissions: self.said(user, |rule| rule.permissions.as_ref()).copied().unwrap_or(permissions),
-            home: home.expand(&user.username).map_err(Denial::BadHome)?,
-            groups: groups(user).to_vec(),
-            limits,
-            proof: None,
-        })
+        account.groups = groups;
+        Ok(account)
     }
 
-    /// The first answer of the rules that are about this user.
-    fn said<'a, T>(&'a self, user: &User, answer: impl Fn(&'a Rule) -> Option<&'a T>) -> Option<&'a T> {
-        let own = self.users.iter().filter(|(name, _)| *name == user.username);
-        let groups = groups(user);
+    /// The first answer of the rules that are about somebody.
+    fn said<'a, T>(
+        &'a self,
+        username: &str,
+        groups: &[String],
+        answer: impl Fn(&'a Rule) -> Option<&'a T>,
+    ) -> Option<&'a T> {
+        let own = self.users.iter().filter(|(name, _)| name == username);
         let of_groups = self.groups.iter().filter(|(name, _)| groups.contains(name));
         own.chain(of_groups).find_map(|(_, rule)| answer(rule))
     }
@@ -158,6 +197,9 @@ pub(super) fn ftp_account(id: &str) -> Option<i64> {
 mod tests {
     use super::super::user::FtpAccount;
     use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn user(ftp: Option<FtpAccount>) -> User {
         User {
@@ -167,6 +209,7 @@ mod tests {
             is_active: true,
             is_superuser: false,
             groups: vec!["editors".into(), "staff".into()],
+            site_has_accounts: ftp.is_some(),
             ftp,
         }
     }
@@ -188,16 +231,16 @@ mod tests {
     fn users_beat_groups_and_groups_beat_the_site() {
         let groups = vec![("full".into(), rule(Some("e"), Some("/group"))), ("editors".into(), rule(Some("l"), None))];
         let mut rules = Rules { groups, ..Rules::default() };
-        let account = rules.account(&with_ftp()).unwrap();
+        let account = rules.account(&with_ftp(), HERE).unwrap();
         assert_eq!((account.permissions, account.home), (Permissions::from_letters("e"), "/group".into()));
         rules.users = vec![("ann".into(), rule(None, Some("/own"))), ("bob".into(), rule(Some(""), None))];
-        let account = rules.account(&with_ftp()).unwrap();
+        let account = rules.account(&with_ftp(), HERE).unwrap();
         assert_eq!((account.permissions, account.home), (Permissions::from_letters("e"), "/own".into()));
     }
 
     #[test]
     fn without_rules_the_site_is_right() {
-        let account = Rules::default().account(&with_ftp()).unwrap();
+        let account = Rules::default().account(&with_ftp(), HERE).unwrap();
         assert_eq!((account.permissions, account.home), (Permissions::from_letters("elr"), "/site/ann".into()));
         assert_eq!((account.id.as_str(), account.groups), ("account 3", vec!["full".to_string()]));
     }
@@ -206,24 +249,27 @@ mod tests {
     fn who_has_no_ftp_account_is_only_let_in_where_all_are() {
         let mut rules = Rules::default();
         assert!(rules.have_account(&with_ftp()) && !rules.have_account(&user(None)));
-        rules.all_users = true;
+        rules.all_users = AllUsers::WithoutAccounts;
         assert!(rules.have_account(&user(None)));
-        let account = rules.account(&user(None)).unwrap();
+        assert!(!rules.have_account(&User { site_has_accounts: true, ..user(None) }));
+        rules.all_users = AllUsers::Yes;
+        assert!(rules.have_account(&User { site_has_accounts: true, ..user(None) }));
+        let account = rules.account(&user(None), HERE).unwrap();
         assert_eq!((account.permissions, account.id.as_str()), (Permissions::from_letters("elr"), "user 7"));
         let superuser = User { is_superuser: true, ..user(None) };
-        assert_eq!(rules.account(&superuser).unwrap().permissions, Permissions::all());
+        assert_eq!(rules.account(&superuser, HERE).unwrap().permissions, Permissions::all());
         rules.groups = vec![("staff".into(), rule(Some("w"), None)), ("editors".into(), rule(Some("r"), None))];
-        assert_eq!(rules.account(&user(None)).unwrap().permissions, Permissions::from_letters("w"));
+        assert_eq!(rules.account(&user(None), HERE).unwrap().permissions, Permissions::from_letters("w"));
     }
 
     #[test]
     fn networks_and_dates_keep_people_out() {
         let networks = Some(vec!["10.0.0.0/8".parse().unwrap()]);
         let mut rules = Rules { users: vec![("ann".into(), Rule { networks, ..Rule::default() })], ..Rules::default() };
-        assert_eq!(rules.admit(&with_ftp(), "10.1.2.3".parse().unwrap()), Ok(()));
-        assert_eq!(rules.admit(&with_ftp(), "192.0.2.1".parse().unwrap()), Err(Denial::Network));
+        assert!(rules.account(&with_ftp(), "10.1.2.3".parse().unwrap()).is_ok());
+        assert_eq!(rules.account(&with_ftp(), HERE), Err(Denial::Network));
         let expires = Some(Timestamp::UNIX_EPOCH);
         rules.users = vec![("ann".into(), Rule { expires, ..Rule::default() })];
-        assert_eq!(rules.account(&with_ftp()), Err(Denial::Expired));
+        assert_eq!(rules.account(&with_ftp(), HERE), Err(Denial::Expired));
     }
 }

@@ -6,10 +6,14 @@ use super::rules::{self, Rules};
 use super::user::{Directory, Patience, User};
 use super::{Account, Accounts, Attempt, Denial, Proof, Refusal};
 use crate::protocol::shown::Shown;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// How long a login that succeeded is remembered, if nobody says anything.
 const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// For questions about homes it does not matter where somebody comes from.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The longest username that Django stores.
 const MAX_USERNAME: usize = 254;
@@ -69,9 +73,6 @@ impl<D: Directory> Site<D> {
             self.checker.pretend(password);
             return Err(Denial::NoSuchAccount);
         };
-        if user.is_active && self.cache.knows(user, password) {
-            return Ok(());
-        }
         let result = self.checker.check(&user.password, password);
         if !user.is_active {
             return Err(Denial::Inactive);
@@ -81,6 +82,14 @@ impl<D: Directory> Site<D> {
 }
 
 impl<D: Directory> Accounts for Site<D> {
+    fn remembered(&self, attempt: &Attempt<'_>) -> Option<Account> {
+        let Proof::Password(password) = attempt.proof else { return None };
+        let user = self.directory.find(attempt.username, Patience::Session).ok()??;
+        let knows = self.rules.have_account(&user) && user.is_active && self.cache.knows(&user, password);
+        let account = knows.then(|| self.rules.account(&user, attempt.remote))?.ok()?;
+        Some(Account { proof: Some(self.cache.digest(&user)), ..account })
+    }
+
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
         let user = self.find(attempt.username, Patience::Login)?.filter(|user| self.rules.have_account(user));
         match (&attempt.proof, &user) {
@@ -90,8 +99,7 @@ impl<D: Directory> Accounts for Site<D> {
         }
         .map_err(Refusal::Denied)?;
         let user = user.ok_or(Refusal::Denied(Denial::NoSuchAccount))?;
-        self.rules.admit(&user, attempt.remote).map_err(Refusal::Denied)?;
-        let mut account = self.rules.account(&user).map_err(Refusal::Denied)?;
+        let mut account = self.rules.account(&user, attempt.remote).map_err(Refusal::Denied)?;
         if matches!(attempt.proof, Proof::Password(_)) {
             account.proof = Some(self.cache.digest(&user));
         }
@@ -118,7 +126,7 @@ impl<D: Directory> Accounts for Site<D> {
             if let Some(denial @ Denial::UnknownAlgorithm(_)) = self.checker.fault(&user.password) {
                 faults.push(format!("{name} can't log in: {denial}"));
             }
-            if let Err(denial @ Denial::BadHome(_)) = self.rules.account(user) {
+            if let Err(denial @ Denial::BadHome(_)) = self.rules.account(user, HERE) {
                 faults.push(format!("{name} can't log in: {denial}"));
             }
         })?;
@@ -129,7 +137,7 @@ impl<D: Directory> Accounts for Site<D> {
         self.directory.finish();
     }
 
-    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+    fn current(&self, account: &Account, remote: IpAddr) -> Result<Account, Refusal> {
         let denied = |denial| Err(Refusal::Denied(denial));
         let user = self.find(&account.username, Patience::Session)?;
         let Some(user) = user.filter(|user| self.rules.have_account(user) && rules::id(user) == account.id) else {
@@ -141,7 +149,7 @@ impl<D: Directory> Accounts for Site<D> {
         if account.proof.is_some_and(|proof| proof != self.cache.digest(&user)) {
             return denied(Denial::PasswordChanged);
         }
-        let now = self.rules.account(&user).map_err(Refusal::Denied)?;
+        let now = self.rules.account(&user, remote).map_err(Refusal::Denied)?;
         Ok(Account { proof: account.proof, ..now })
     }
 }

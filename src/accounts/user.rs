@@ -19,6 +19,8 @@ pub struct User {
     pub groups: Vec<String>,
     /// The account of django-ftpserver.
     pub ftp: Option<FtpAccount>,
+    /// Whether the site has such accounts, be it for others.
+    pub site_has_accounts: bool,
 }
 
 /// An account of django-ftpserver, with what its group says.
@@ -42,8 +44,8 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Shows each user, with or without their groups of Django.
     fn visit(&self, visit: &mut dyn FnMut(&User)) -> Result<(), String>;
 
-    /// The names of all groups, of FTP and of Django.
-    fn groups(&self) -> Result<Vec<String>, String>;
+    /// The names of all groups.
+    fn groups(&self) -> Result<Groups, String>;
 
     /// Another number whenever a user may have changed since the last call. It is asked before each command of each
     /// session.
@@ -54,6 +56,15 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// The server ends: what is still to be written should be.
     fn finish(&self) {}
+}
+
+/// The groups of a site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Those of django-ftpserver.
+    pub ftp: Vec<String>,
+    /// Django's own.
+    pub django: Vec<String>,
 }
 
 /// How long somebody can wait for an answer.

@@ -1,12 +1,13 @@
 //! The login threads. Sessions ask them, so that no more passwords are hashed at once than there are cores, a
 //! session's own stack stays small, and a question about a running session never waits behind a hash.
 
-use super::{Account, Accounts, Attempt, Proof, Refusal};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use super::{Account, Accounts, Attempt, Denial, Proof, Refusal};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// Asks the login threads. Cheap to clone; the threads end with the last clone.
 #[derive(Clone)]
@@ -25,14 +26,63 @@ pub struct Known {
     pub version: u64,
 }
 
+/// A login that is tried.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The name.
+    pub username: String,
+    /// The password; None: a certificate bears the name.
+    pub password: Option<Vec<u8>>,
+    /// Where from.
+    pub remote: IpAddr,
+}
+
+/// A question that waits for its answer. Who drops it, does not want to know any more.
+#[derive(Debug)]
+pub struct Pending {
+    answered: Receiver<Result<Known, Refusal>>,
+    _wanted: Arc<()>,
+}
+
 struct Job {
     what: What,
     answer: Sender<Result<Known, Refusal>>,
+    wanted: Weak<()>,
 }
 
 enum What {
-    Login { username: String, password: Option<Vec<u8>>, remote: IpAddr },
-    Current(Account),
+    Login(Login),
+    /// The same, if nothing has to be hashed for it; a denial means nothing.
+    Remembered(Login),
+    Current(Account, IpAddr),
+}
+
+impl Pending {
+    fn decided(result: Result<Known, Refusal>) -> Pending {
+        let (answer, answered) = bounded(1);
+        let _ = answer.send(result); // there is room for one
+        Pending { answered, _wanted: Arc::default() }
+    }
+
+    /// The answer, if it comes within so long.
+    pub fn wait(&self, most: Duration) -> Option<Result<Known, Refusal>> {
+        match self.answered.recv_timeout(most) {
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(gone())),
+            Ok(answer) => Some(answer),
+        }
+    }
+
+    fn wait_for_ever(self) -> Result<Known, Refusal> {
+        self.answered.recv().unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl Login {
+    fn attempt(&self) -> Attempt<'_> {
+        let proof = self.password.as_deref().map_or(Proof::Certificate, Proof::Password);
+        Attempt { username: &self.username, proof, remote: self.remote }
+    }
 }
 
 impl Verifier {
@@ -48,15 +98,19 @@ impl Verifier {
         Ok(Verifier { accounts, logins, questions })
     }
 
-    /// Decides a login by its password, or without one by a client certificate that bears the name; waits for a free
-    /// login thread.
-    pub fn attempt(&self, username: String, password: Option<Vec<u8>>, remote: IpAddr) -> Result<Known, Refusal> {
-        ask(&self.logins, What::Login { username, password, remote })
+    /// Decides a login by its password, or without one by a client certificate that bears the name. Who has to wait for
+    /// a free login thread, may give up by dropping what is returned.
+    pub fn attempt(&self, login: Login) -> Pending {
+        // Who is remembered does not wait behind those who have to be hashed.
+        match ask(&self.questions, What::Remembered(login.clone())).wait_for_ever() {
+            Err(Refusal::Denied(_)) => ask(&self.logins, What::Login(login)),
+            decided => Pending::decided(decided),
+        }
     }
 
-    /// The account as it is now.
-    pub fn current(&self, account: &Account) -> Result<Known, Refusal> {
-        ask(&self.questions, What::Current(account.clone()))
+    /// The account as it is now, for who comes from there.
+    pub fn current(&self, account: &Account, remote: IpAddr) -> Result<Known, Refusal> {
+        ask(&self.questions, What::Current(account.clone(), remote)).wait_for_ever()
     }
 
     /// See [`Accounts::logged_in`].
@@ -74,6 +128,10 @@ fn spawn(name: String, accounts: &Arc<dyn Accounts>, jobs: &Receiver<Job>) -> io
     let (accounts, jobs) = (accounts.clone(), jobs.clone());
     std::thread::Builder::new().name(name).spawn(move || {
         for job in jobs {
+            // Of a client that has gone, nobody need know who it was.
+            if job.wanted.strong_count() == 0 {
+                continue;
+            }
             let result = catch_unwind(AssertUnwindSafe(|| work(&*accounts, job.what)));
             let panicked = |_| Err(Refusal::Unavailable("the accounts panicked".to_string()));
             // A session that has gone does not want the answer.
@@ -86,25 +144,30 @@ fn spawn(name: String, accounts: &Arc<dyn Accounts>, jobs: &Receiver<Job>) -> io
 fn work(accounts: &dyn Accounts, what: What) -> Result<Known, Refusal> {
     let version = accounts.version();
     let account = match what {
-        What::Login { username, password, remote } => {
-            let proof = password.as_deref().map_or(Proof::Certificate, Proof::Password);
-            accounts.attempt(&Attempt { username: &username, proof, remote })?
-        }
-        What::Current(account) => accounts.current(&account)?,
+        What::Login(login) => accounts.attempt(&login.attempt())?,
+        What::Remembered(login) => match accounts.remembered(&login.attempt()) {
+            Some(account) => account,
+            None => return Err(Refusal::Denied(Denial::NoSuchAccount)),
+        },
+        What::Current(account, remote) => accounts.current(&account, remote)?,
     };
     Ok(Known { account, version })
 }
 
-fn ask(jobs: &Sender<Job>, what: What) -> Result<Known, Refusal> {
-    let gone = || Refusal::Unavailable("the login threads have ended".to_string());
+fn ask(jobs: &Sender<Job>, what: What) -> Pending {
     let (answer, answered) = bounded(1);
-    jobs.send(Job { what, answer }).map_err(|_| gone())?;
-    answered.recv().map_err(|_| gone())?
+    let wanted = Arc::new(());
+    // If they have ended, the answer's other end is dropped, which is an answer, too.
+    let _ = jobs.send(Job { what, answer, wanted: Arc::downgrade(&wanted) });
+    Pending { answered, _wanted: wanted }
+}
+
+fn gone() -> Refusal {
+    Refusal::Unavailable("the login threads have ended".to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Denial;
     use super::*;
 
     struct Panics;
@@ -122,7 +185,9 @@ mod tests {
     #[test]
     fn a_panic_in_the_accounts_refuses_that_login_only() {
         let verifier = Verifier::start(Arc::new(Panics)).unwrap();
-        let attempt = |name: &str| verifier.attempt(name.into(), Some(vec![]), "127.0.0.1".parse().unwrap());
+        let remote = "127.0.0.1".parse().unwrap();
+        let login = |name: &str| Login { username: name.into(), password: Some(vec![]), remote };
+        let attempt = |name: &str| verifier.attempt(login(name)).wait(Duration::from_secs(10)).unwrap();
         for _ in 0..10 {
             assert!(matches!(attempt("panic"), Err(Refusal::Unavailable(_))));
         }

@@ -1,7 +1,7 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
 use crate::accounts::{
-    Accounts, AccountsCommand, Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site,
+    Accounts, AccountsCommand, AllUsers, Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site,
 };
 use crate::config::{Config, Section};
 use crate::net::masquerade::Masquerade;
@@ -18,8 +18,9 @@ pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
         (Some(database), None, None) => {
             let directory = DjangoDatabase::open_with(database, names(config))?;
             let has_accounts = directory.has_ftp_accounts()?;
-            let rules = rules(config, config.home.is_some() && !has_accounts)?;
-            if !has_accounts && !rules.all_users {
+            let unsaid = if config.home.is_some() { AllUsers::WithoutAccounts } else { AllUsers::No };
+            let rules = rules(config, unsaid)?;
+            if !has_accounts && rules.all_users == AllUsers::No {
                 return Err(format!(
                     "database {}: the site has no FTP accounts (no table django_ftpserver_ftpuseraccount); to let \
                      every active user log in, give them homes, such as --home /srv/ftp/{{username}}",
@@ -30,8 +31,8 @@ pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
         }
         (None, Some(export), None) => {
             let directory = DjangoExport::open(export, names(config))?;
-            let rules = rules(config, false)?;
-            if !directory.has_ftp_accounts() && !rules.all_users {
+            let rules = rules(config, AllUsers::No)?;
+            if !directory.has_ftp_accounts() && rules.all_users == AllUsers::No {
                 return Err(format!(
                     "export {}: there are no FTP accounts in it; dump django_ftpserver, too, or let every active user \
                      log in with --all-users",
@@ -66,13 +67,13 @@ fn site(config: &Config, directory: impl Directory + 'static, rules: Rules) -> R
     Ok(Box::new(site.legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds)))
 }
 
-fn rules(config: &Config, all_users: bool) -> Result<Rules, String> {
+fn rules(config: &Config, unsaid: AllUsers) -> Result<Rules, String> {
     let of = |sections: &[(String, Section)]| {
         sections.iter().map(|(name, section)| (name.clone(), section.rule.clone())).collect()
     };
     let home = config.home.as_deref().map(HomeTemplate::parse).transpose().map_err(|why| format!("home: {why}"))?;
     Ok(Rules {
-        all_users: config.all_users.unwrap_or(all_users),
+        all_users: config.all_users.map_or(unsaid, |all| if all { AllUsers::Yes } else { AllUsers::No }),
         home: home.unwrap_or_else(HomeTemplate::beside_own_home),
         read: config.read_perms,
         write: config.write_perms,
@@ -84,8 +85,12 @@ fn rules(config: &Config, all_users: bool) -> Result<Rules, String> {
 fn command_accounts(config: &Config, words: &[String]) -> Result<Box<dyn Accounts>, String> {
     let mut command = AccountsCommand::new(words, config.accounts_command_timeout)
         .map_err(|why| format!("accounts_command: {why}"))?;
+    command = command.rules(rules(config, AllUsers::No)?);
     if let Some(name) = &config.accounts_command_user {
         let user = users::find(name).map_err(|why| format!("accounts_command_user: {why}"))?;
+        if !users::may_become(user) {
+            return Err(format!("accounts_command_user: only root can run the program as {name}"));
+        }
         command = command.run_as(user.uid, user.gid);
     }
     Ok(Box::new(command))

@@ -188,10 +188,17 @@ mod tests {
     #[test]
     fn faults_in_sections() {
         refused("\n[group.a]\ntls = 'on'", "x.conf:3: group.\"a\".tls: \"on\" is not required or optional");
-        refused("[group.a]\ntls = true", "x.conf:2: group.\"a\".tls: \"true\" is not required or optional");
+        refused("[group.a]\ntls = true", "x.conf:2: group.\"a\".tls: the value has to be a text in quotes");
         refused("[user.a]\nqouta = '1 GB'", "x.conf:2: user.\"a\".qouta: no such option; did you mean quota?");
-        refused("[user.a]\nquota = ['1']\nhome = []", "x.conf:3: user.\"a\".home: takes one value, not a list");
-        refused("[user.a]\nhome.x = 1", "x.conf:2: user.\"a\".home: is a section or table, which it does not take");
+        refused("[user.a]\nhome = []", "x.conf:2: user.\"a\".home: the value has to be a text in quotes");
+        refused("[user.a]\nhome = '../x'", "x.conf:2: user.\"a\".home: \"../x\": a home is an absolute path");
+        refused(
+            "[user.a]\nread_only = true",
+            "x.conf:2: user.\"a\".read_only: the value has to be a list of texts in quotes",
+        );
+        refused("[user.a]\nquota = 1.5", "x.conf:2: user.\"a\".quota: the value has to be such as \"5 GB\"");
+        refused("[user.a]\nmax_sessions = '2'", "x.conf:2: user.\"a\".max_sessions: the value has to be a number");
+        refused("[user.a]\nhome.x = 1", "x.conf:2: user.\"a\".home: the value has to be a text in quotes");
         refused(
             "[network.'::/0']\nhome = 'x'",
             "x.conf:2: network.\"::/0\".home: options for everybody stand above all sections",

@@ -38,7 +38,35 @@ pub struct Key {
     pub example: &'static str,
     /// One sentence for the administrator.
     pub doc: &'static str,
+    takes: Takes,
     set: fn(&mut Section, &[String]) -> Result<(), String>,
+}
+
+/// What type a value has. Where a text is meant, nothing else is taken for one: `read_only = true` is no directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Text,
+    Texts,
+    Number,
+    Size,
+    Moment,
+}
+
+impl Takes {
+    fn check(self, value: &DeValue) -> Result<(), Fault> {
+        let is_text = |value: &DeValue| matches!(value, DeValue::String(_));
+        let (fits, what) = match (self, value) {
+            (Takes::Text, value) => (is_text(value), "a text in quotes"),
+            (Takes::Texts, DeValue::Array(items)) => {
+                (items.iter().all(|item| is_text(item.get_ref())), "a list of texts in quotes")
+            }
+            (Takes::Texts, value) => (is_text(value), "a list of texts in quotes"),
+            (Takes::Number, value) => (matches!(value, DeValue::Integer(_)), "a number"),
+            (Takes::Size, value) => (is_text(value) || matches!(value, DeValue::Integer(_)), "such as \"5 GB\""),
+            (Takes::Moment, value) => (is_text(value) || matches!(value, DeValue::Datetime(_)), "such as 2030-12-31"),
+        };
+        if fits { Ok(()) } else { Err(Fault::Value(format!("the value has to be {what}"))) }
+    }
 }
 
 /// Every key of a section about users or groups.
@@ -47,60 +75,70 @@ pub const KEYS: &[Key] = &[
         name: "permission",
         example: "\"elradfmwMT\"",
         doc: "What they may do, in the letters of pyftpdlib.",
+        takes: Takes::Text,
         set: |s, v| put(&mut s.rule.permissions, one(v).and_then(letters)),
     },
     Key {
         name: "home",
         example: "\"/srv/ftp/{username}\"",
         doc: "Their home.",
+        takes: Takes::Text,
         set: |s, v| put(&mut s.rule.home, one(v).and_then(home)),
     },
     Key {
         name: "quota",
         example: "\"5 GB\"",
         doc: "What all files in their home may have together.",
+        takes: Takes::Size,
         set: |s, v| put(&mut s.rule.quota, one(v).and_then(size)),
     },
     Key {
         name: "download_rate",
         example: "\"2 MB\"",
         doc: "What all sessions of one account may download in a second.",
+        takes: Takes::Size,
         set: |s, v| put(&mut s.rule.download_rate, one(v).and_then(rate)),
     },
     Key {
         name: "upload_rate",
         example: "\"500 kB\"",
         doc: "What all sessions of one account may upload in a second.",
+        takes: Takes::Size,
         set: |s, v| put(&mut s.rule.upload_rate, one(v).and_then(rate)),
     },
     Key {
         name: "max_sessions",
         example: "2",
         doc: "How often one account may be logged in at once.",
+        takes: Takes::Number,
         set: |s, v| put(&mut s.rule.max_sessions, one(v).and_then(one_or_more)),
     },
     Key {
         name: "networks",
         example: "[\"10.0.0.0/8\", \"2001:db8::/32\"]",
         doc: "Where they may log in from.",
+        takes: Takes::Texts,
         set: |s, v| put(&mut s.rule.networks, v.iter().map(|network| network.parse()).collect()),
     },
     Key {
         name: "expires",
         example: "2030-12-31",
         doc: "The day (UTC) from which on they can't log in, or the moment: 2030-12-31T12:00:00Z.",
+        takes: Takes::Moment,
         set: |s, v| put(&mut s.rule.expires, one(v).and_then(moment)),
     },
     Key {
         name: "read_only",
         example: "[\"/archive\"]",
         doc: "Directories of their home in which nothing can be changed.",
+        takes: Takes::Texts,
         set: |s, v| put(&mut s.rule.read_only, v.iter().map(|directory| path(directory)).collect()),
     },
     Key {
         name: "tls",
         example: "\"required\"",
         doc: "Whether they have to use TLS: required or optional.",
+        takes: Takes::Text,
         set: |s, v| put(&mut s.tls, one(v).and_then(is_required)),
     },
 ];
@@ -127,6 +165,7 @@ pub(super) fn people(
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {
             return Err(Fault::NoSuchKey(nearest_of(KEYS.iter().map(|key| key.name), name)));
         };
+        key.takes.check(value)?;
         (key.set)(section, &values(value)?).map_err(Fault::Value)
     };
     sections(at, kind, table, |name| Ok(name.to_string()), parse)

@@ -22,6 +22,12 @@ pub fn find(name: &str) -> Result<SystemUser, String> {
     text.lines().find_map(|line| entry(line, name)).ok_or_else(|| format!("there is no user {name:?} in /etc/passwd"))
 }
 
+/// Whether this process may run something as that user.
+pub fn may_become(user: SystemUser) -> bool {
+    let uid = rustix::process::geteuid();
+    uid.is_root() || uid.as_raw() == user.uid
+}
+
 fn numbers(text: &str) -> Option<SystemUser> {
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
     Some(SystemUser { uid: uid.parse().ok()?, gid: gid.parse().ok()? })

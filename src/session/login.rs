@@ -6,12 +6,15 @@ use super::limiter::Seat;
 use super::tls::{Protect, Switch};
 use super::workspace::Workspace;
 use super::{End, Modes, Phase, Session};
-use crate::accounts::{Denial, Known, Refusal};
+use crate::accounts::{self, Denial, Known, Refusal};
 use crate::events::{Kind, Subject};
 use crate::protocol::command::Login;
 use crate::protocol::reply::Reply;
 use crate::protocol::shown::Shown;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Who waits for a login thread is looked after so often.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 impl Session<'_> {
     pub(super) fn login(&mut self, command: Login) -> Result<Reply, End> {
@@ -50,7 +53,7 @@ impl Session<'_> {
             && !self.certificate_denied
             && let Some(username) = self.talk.control.client_name().filter(|known| known.as_bytes() == name)
         {
-            match self.attempt(username, None) {
+            match self.attempt(username, None)? {
                 Ok((known, seat)) => return Ok(self.welcome(known, seat, 232)),
                 Err(Refusal::Unavailable(why)) => return Err(self.unavailable(why)),
                 Err(Refusal::Denied(denial)) => {
@@ -76,19 +79,36 @@ impl Session<'_> {
         let began = Instant::now();
         // What is not UTF-8 is nobody's name, like an empty one; it costs the same time.
         let username = String::from_utf8(name).unwrap_or_default();
-        match self.attempt(username, Some(password)) {
+        match self.attempt(username, Some(password))? {
             Ok((known, seat)) => Ok(self.welcome(known, seat, 230)),
             Err(Refusal::Denied(denial)) => self.deny(&denial, began),
-            Err(Refusal::Unavailable(why)) => Err(self.unavailable(why)),
+            Err(Refusal::Unavailable(why)) => {
+                let end = self.unavailable(why);
+                let until = began + self.talk.settings().auth_failed_timeout;
+                self.talk.control.watch_for_hang_up(until)?;
+                Err(end)
+            }
         }
     }
 
     /// Asks the accounts, and then whether theirs may be used as the client is connected, and once more.
-    fn attempt(&mut self, username: String, password: Option<Vec<u8>>) -> Result<(Known, Seat), Refusal> {
+    fn attempt(&mut self, username: String, password: Option<Vec<u8>>) -> Result<Result<(Known, Seat), Refusal>, End> {
         let began = Instant::now();
         self.talk.handle.set_login(Waiting::Verifying);
-        let result = self.talk.services.verifier.attempt(username, password, self.talk.control.peer_ip());
-        let result = result.and_then(|known| {
+        let remote = self.talk.control.peer_ip();
+        let pending = self.talk.services.verifier.attempt(accounts::Login { username, password, remote });
+        let decided = loop {
+            if let Some(decided) = pending.wait(LOOK_AROUND) {
+                break decided;
+            }
+            if self.talk.control.watch_for_hang_up(Instant::now())? {
+                return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
+            }
+            if self.login_until.is_some_and(|until| until <= Instant::now()) {
+                return Err(End::LoginTimeout);
+            }
+        };
+        let result = decided.and_then(|known| {
             let needs = self.talk.needs_of(&known.account);
             if needs.control && !self.talk.control.is_secured() {
                 return Err(Refusal::Denied(Denial::TlsRequired));
@@ -100,11 +120,12 @@ impl Session<'_> {
         });
         let outcome = if result.is_ok() { Waiting::Done } else { Waiting::Pending(began) };
         self.talk.handle.set_login(outcome);
-        result
+        Ok(result)
     }
 
     fn unavailable(&mut self, why: String) -> End {
-        log::error!("session {}: nobody can log in: {why}", self.talk.tag.id);
+        let id = self.talk.tag.id;
+        self.talk.services.complaints.note(|| format!("session {id}: nobody can log in: {why}"));
         self.talk.tell(Kind::LoginFailed, Subject::Reason(why));
         End::AccountsUnavailable
     }

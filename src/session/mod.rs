@@ -401,7 +401,7 @@ impl<'a> Session<'a> {
         let Phase::Ready(workspace) = &mut self.phase else { return Ok(()) };
         let services = self.talk.services;
         let refreshed = match workspace.is_stale(services.verifier.version()) {
-            true => services.verifier.current(&workspace.account).map(Some),
+            true => services.verifier.current(&workspace.account, self.talk.control.peer_ip()).map(Some),
             false => Ok(None),
         };
         match refreshed {

@@ -47,7 +47,7 @@ impl Accounts for People {
         self.version.load(Ordering::SeqCst)
     }
 
-    fn current(&self, account: &Account) -> Result<Account, Refusal> {
+    fn current(&self, account: &Account, _: std::net::IpAddr) -> Result<Account, Refusal> {
         Ok(self.accounts.lock().unwrap()[&account.username].clone())
     }
 }

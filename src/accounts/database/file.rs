@@ -19,7 +19,8 @@ const LOCKED: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
-    wal: PathBuf,
+    /// Where its write-ahead log is, if it is this file.
+    wal: Mutex<(Option<FileId>, PathBuf)>,
     idle: Mutex<Vec<(FileId, Connection)>>,
     seen: Mutex<Seen>,
     locked_at: Mutex<Option<Instant>>,
@@ -41,11 +42,9 @@ type FileState = (u64, u64, u64, i64, i64);
 
 impl DatabaseFile {
     pub(super) fn new(path: PathBuf) -> DatabaseFile {
-        let mut wal = path.clone().into_os_string();
-        wal.push("-wal");
         DatabaseFile {
+            wal: Mutex::new((None, wal_of(&path))),
             path,
-            wal: wal.into(),
             idle: Mutex::default(),
             seen: Mutex::default(),
             locked_at: Mutex::default(),
@@ -94,7 +93,8 @@ impl DatabaseFile {
 
     /// A number that is another one after every change of the file. Mostly stat(2) tells; where it can't, SQLite does.
     pub(super) fn version(&self) -> u64 {
-        let state = [file_state(&self.path), file_state(&self.wal)];
+        let database = file_state(&self.path);
+        let state = [database, self.wal_state(database)];
         let [database, wal] = [(state[0], COARSE_STAMP), (state[1], LATE_COMMIT)]
             .map(|(state, recent)| state.map_or(Age::Old, |state| Age::of(state, recent)));
         let uncertain = database == Age::Recent || wal == Age::Recent;
@@ -127,6 +127,16 @@ impl DatabaseFile {
         Ok(before != Some(now))
     }
 
+    /// SQLite keeps the log beside the file itself, wherever a link leads; a link may lead elsewhere one day.
+    fn wal_state(&self, database: Option<FileState>) -> Option<FileState> {
+        let id = database.map(|(device, inode, ..)| (device, inode));
+        let mut wal = lock(&self.wal);
+        if wal.0 != id {
+            *wal = (id, wal_of(&self.path));
+        }
+        file_state(&wal.1)
+    }
+
     fn id(&self) -> rusqlite::Result<FileId> {
         let metadata = std::fs::metadata(&self.path).map_err(|_| cannot_open())?;
         Ok((metadata.dev(), metadata.ino()))
@@ -155,6 +165,12 @@ impl Age {
             _ => Age::Old,
         }
     }
+}
+
+fn wal_of(path: &Path) -> PathBuf {
+    let mut wal = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()).into_os_string();
+    wal.push("-wal");
+    wal.into()
 }
 
 fn is_locked(error: &rusqlite::Error) -> bool {

@@ -5,7 +5,7 @@ mod file;
 mod last_login;
 mod tables;
 
-use super::user::{Directory, FieldNames, Patience, User};
+use super::user::{Directory, FieldNames, Groups, Patience, User};
 use crate::protocol::shown::Shown;
 use file::{DatabaseFile, lock};
 use last_login::LastLogin;
@@ -115,7 +115,7 @@ impl Directory for DjangoDatabase {
         self.ask(LOGIN_PATIENCE, |connection, tables| tables.visit(connection, &mut **visit.borrow_mut()))
     }
 
-    fn groups(&self) -> Result<Vec<String>, String> {
+    fn groups(&self) -> Result<Groups, String> {
         self.ask(LOGIN_PATIENCE, |connection, tables| tables.all_groups(connection))
     }
 

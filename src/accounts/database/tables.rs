@@ -1,6 +1,6 @@
 //! Where a site keeps its users: found in the schema, for sites may have a user model of their own.
 
-use super::super::user::{FieldNames, FtpAccount, User};
+use super::super::user::{FieldNames, FtpAccount, Groups, User};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
@@ -8,6 +8,8 @@ const ACCOUNTS: &str = "django_ftpserver_ftpuseraccount";
 const ACCOUNT_GROUPS: &str = "django_ftpserver_ftpusergroup";
 const USERS: &str = "auth_user";
 const GROUPS: &str = "auth_group";
+/// How Django begins a password that matches none.
+const UNUSABLE: &str = "!";
 
 /// The questions to one site's tables.
 #[derive(Debug)]
@@ -18,8 +20,7 @@ pub(super) struct Tables {
     find: String,
     /// The groups of a user.
     groups: Option<String>,
-    /// The names of all groups.
-    all_groups: Option<String>,
+    has_groups: bool,
     has_accounts: bool,
 }
 
@@ -43,7 +44,15 @@ impl Tables {
     pub(super) fn discover(connection: &Connection, names: &FieldNames) -> Result<Tables, Fault> {
         let has_accounts = !columns(connection, ACCOUNTS)?.is_empty();
         let referred = if has_accounts { referred_table(connection, ACCOUNTS, "user_id")? } else { None };
-        let users = names.user_table.clone().or(referred).unwrap_or_else(|| USERS.to_string());
+        let users = names.user_table.clone().or(referred.clone()).unwrap_or_else(|| USERS.to_string());
+        // A view may show them under other names; another table has other users with the same keys.
+        if let Some(referred) = referred.filter(|referred| *referred != users)
+            && !is_view(connection, &users)?
+        {
+            return Err(Fault::Schema(format!(
+                "its FTP accounts are those of users in {referred}, and user_table says {users}; leave user_table out"
+            )));
+        }
         let of_users = columns(connection, &users)?;
         if of_users.is_empty() {
             return Err(Fault::Schema(format!(
@@ -81,16 +90,12 @@ impl Tables {
         };
         let (key, username, password) = (quoted(key), quoted(&names.username), quoted(&names.password));
         let all = format!("SELECT u.{key}, u.{username}, u.{password}, {active}, {superuser}, {account}");
-        let of_groups = [(has_accounts, ACCOUNT_GROUPS), (!columns(connection, GROUPS)?.is_empty(), GROUPS)];
-        let of_groups =
-            of_groups.iter().filter(|(exists, _)| *exists).map(|(_, table)| format!("SELECT name FROM {table}"));
-        let of_groups: Vec<String> = of_groups.collect();
         connection.prepare(&all)?; // every column is there
         Ok(Tables {
             find: format!("{all} WHERE u.{username} = ?1 LIMIT 2"),
             all,
             groups: groups_question(connection, &users)?,
-            all_groups: (!of_groups.is_empty()).then(|| of_groups.join(" UNION ")),
+            has_groups: !columns(connection, GROUPS)?.is_empty(),
             has_accounts,
         })
     }
@@ -105,7 +110,8 @@ impl Tables {
         let mut rows = statement.query([username])?;
         let mut users = Vec::new();
         while let Some(row) = rows.next()? {
-            if let Some(mut user) = read_user(row)? {
+            if let Some(mut user) = read_user(row) {
+                user.site_has_accounts = self.has_accounts;
                 if user.ftp.is_none() {
                     user.groups = self.groups_of(connection, row.get_ref(0)?)?;
                 }
@@ -120,8 +126,8 @@ impl Tables {
         let mut statement = connection.prepare(&self.all)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            // What is wrong with one user is theirs alone.
-            if let Ok(Some(user)) = read_user(row) {
+            if let Some(mut user) = read_user(row) {
+                user.site_has_accounts = self.has_accounts;
                 visit(&user);
             }
         }
@@ -129,11 +135,16 @@ impl Tables {
     }
 
     /// The names of all groups.
-    pub(super) fn all_groups(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
-        let Some(question) = &self.all_groups else { return Ok(Vec::new()) };
-        let mut statement = connection.prepare(question)?;
-        let names = statement.query_map([], |row| row.get(0))?;
-        names.collect()
+    pub(super) fn all_groups(&self, connection: &Connection) -> rusqlite::Result<Groups> {
+        let names = |table: &str, exists: bool| match exists {
+            true => {
+                let mut statement = connection.prepare(&format!("SELECT name FROM {table}"))?;
+                let names = statement.query_map([], |row| row.get(0))?;
+                names.collect()
+            }
+            false => Ok(Vec::new()),
+        };
+        Ok(Groups { ftp: names(ACCOUNT_GROUPS, self.has_accounts)?, django: names(GROUPS, self.has_groups)? })
     }
 
     fn groups_of(&self, connection: &Connection, key: ValueRef<'_>) -> rusqlite::Result<Vec<String>> {
@@ -145,32 +156,34 @@ impl Tables {
 }
 
 /// A user with their account, if they have one. An account whose group has gone is none, and opens no other door.
-fn read_user(row: &Row) -> rusqlite::Result<Option<User>> {
-    let ftp = match row.get(5)? {
-        None => None,
-        Some(id) => match read_account(row, id)? {
-            None => return Ok(None),
-            account => account,
-        },
+/// What is wrong with one user is theirs alone: values that can't be read let nobody in, and keep nobody else out.
+fn read_user(row: &Row) -> Option<User> {
+    let ftp = match row.get(5) {
+        Ok(None) => None,
+        Ok(Some(id)) => Some(read_account(row, id)?),
+        Err(_) => return None,
     };
-    Ok(Some(User {
-        id: key_text(row.get_ref(0)?),
-        username: row.get(1)?,
-        password: row.get(2)?,
-        is_active: row.get::<_, Option<bool>>(3)?.unwrap_or(false),
-        is_superuser: row.get::<_, Option<bool>>(4)?.unwrap_or(false),
+    Some(User {
+        id: key_text(row.get_ref(0).ok()?),
+        username: row.get(1).ok()?,
+        // Who has no password, has an unusable one.
+        password: row.get(2).unwrap_or_else(|_| UNUSABLE.to_string()),
+        is_active: row.get(3).unwrap_or(false),
+        is_superuser: row.get(4).unwrap_or(false),
         groups: Vec::new(),
         ftp,
-    }))
+        site_has_accounts: false,
+    })
 }
 
-fn read_account(row: &Row, id: i64) -> rusqlite::Result<Option<FtpAccount>> {
-    if row.get::<_, Option<i64>>(6)?.is_none() {
-        return Ok(None);
-    }
+fn read_account(row: &Row, id: i64) -> Option<FtpAccount> {
     // An empty home is none, as in Python.
-    let home = |column: usize| row.get(column).map(|text: Option<String>| text.filter(|text| !text.is_empty()));
-    Ok(Some(FtpAccount { id, group: row.get(7)?, permission: row.get(8)?, home: home(9)?.or(home(10)?) }))
+    let home = |column: usize| -> Option<Option<String>> {
+        row.get(column).map(|text: Option<String>| text.filter(|text| !text.is_empty())).ok()
+    };
+    row.get::<_, i64>(6).ok()?;
+    let permission = row.get::<_, Option<String>>(8).ok()?.unwrap_or_default();
+    Some(FtpAccount { id, group: row.get(7).ok()?, permission, home: home(9)?.or(home(10)?) })
 }
 
 /// Keys are numbers, or UUIDs as text.
@@ -180,6 +193,10 @@ fn key_text(key: ValueRef<'_>) -> String {
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
         other => format!("{other:?}"),
     }
+}
+
+fn is_view(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = ?1")?.exists([name])
 }
 
 struct Column {
@@ -201,12 +218,14 @@ fn referred_table(connection: &Connection, table: &str, column: &str) -> rusqlit
     tables.next().transpose()
 }
 
-/// How to ask for a user's groups: through the table that refers to both, as Django makes it.
+/// How to ask for a user's groups: through the table that Django makes for that, which refers to both and has nothing
+/// else. Others that refer to both may mean anything by it.
 fn groups_question(connection: &Connection, users: &str) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare(
         "SELECT m.name, u.\"from\", g.\"from\" FROM sqlite_master m, pragma_foreign_key_list(m.name) u, \
          pragma_foreign_key_list(m.name) g \
-         WHERE m.type = 'table' AND u.\"table\" = ?1 AND g.\"table\" = ?2 ORDER BY m.name <> ?1 || '_groups'",
+         WHERE m.type = 'table' AND u.\"table\" = ?1 AND g.\"table\" = ?2 \
+         AND (SELECT count(*) FROM pragma_table_info(m.name)) = 3 ORDER BY m.name <> ?1 || '_groups'",
     )?;
     let mut found = statement.query_map([users, GROUPS], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
     let between: Option<[String; 3]> = found.next().transpose()?;

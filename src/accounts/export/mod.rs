@@ -12,7 +12,7 @@ mod text;
 mod users;
 mod watcher;
 
-use super::user::{Directory, FieldNames, Patience, User};
+use super::user::{Directory, FieldNames, Groups, Patience, User};
 use crossbeam_channel::{Sender, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Directory for DjangoExport {
         Ok(())
     }
 
-    fn groups(&self) -> Result<Vec<String>, String> {
+    fn groups(&self) -> Result<Groups, String> {
         Ok(self.in_force.users().group_names())
     }
 

@@ -66,6 +66,7 @@ fn a_user_has_all_that_the_site_knows() {
         is_active: true,
         is_superuser: false,
         groups: vec!["staff".into(), "editors".into()],
+        site_has_accounts: true,
         ftp: Some(ftp),
     };
     assert_eq!(users.find("ann"), Some(ann));

@@ -2,7 +2,7 @@
 
 use super::fault::Position;
 use super::object::Key;
-use crate::accounts::user::{FtpAccount, User};
+use crate::accounts::user::{FtpAccount, Groups, User};
 
 /// All users, sorted by name.
 #[derive(Debug, Default)]
@@ -58,8 +58,11 @@ impl Users {
     }
 
     /// The groups that there are, or that somebody is in.
-    pub fn group_names(&self) -> Vec<String> {
-        self.groups.iter().chain(self.ftp_groups.iter().map(|group| &group.name)).map(|name| name.to_string()).collect()
+    pub fn group_names(&self) -> Groups {
+        Groups {
+            ftp: self.ftp_groups.iter().map(|group| group.name.to_string()).collect(),
+            django: self.groups.iter().map(|name| name.to_string()).collect(),
+        }
     }
 
     /// Where the user of this name is.
@@ -78,6 +81,7 @@ impl Users {
             is_superuser: stored.is_superuser,
             groups: groups.map(|name| name.to_string()).collect(),
             ftp: stored.account.and_then(|account| self.account(account)),
+            site_has_accounts: self.has_ftp_objects,
         }
     }
 
