@@ -30,6 +30,36 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Accounts of one's own: a directory that everybody may look at, and one account that may write in it:
+//!
+//! ```
+//! use django_ftpd::accounts::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
+//! use django_ftpd::server::Server;
+//!
+//! struct Museum;
+//!
+//! impl Accounts for Museum {
+//!     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
+//!         match (attempt.username, &attempt.proof) {
+//!             ("keeper", Proof::Password(b"night watch")) => Ok(Account::new("keeper", "/srv/museum")),
+//!             ("keeper", _) => Err(Refusal::Denied(Denial::WrongPassword)),
+//!             (name, _) => {
+//!                 let mut visitor = Account::new(name, "/srv/museum");
+//!                 visitor.permissions = Permissions::from_letters("elr");
+//!                 visitor.limits.download_rate = std::num::NonZeroU64::new(1_000_000);
+//!                 Ok(visitor)
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let server = Server::bind("127.0.0.1:0")?.accounts(Museum);
+//! # drop(server);
+//! # Ok(())
+//! # }
+//! ```
 
 // No input may end a thread: what can fail says so.
 #![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]

@@ -182,35 +182,7 @@ impl fmt::Display for Denial {
 /// 5. [`current`](Accounts::current) when the version is not the one that the session has seen;
 /// 6. [`finish`](Accounts::finish) when the server ends.
 ///
-/// A directory that everybody may look at, and one account that may write in it:
-///
-/// ```
-/// use django_ftpd::accounts::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
-/// use django_ftpd::server::Server;
-///
-/// struct Museum;
-///
-/// impl Accounts for Museum {
-///     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
-///         match (attempt.username, &attempt.proof) {
-///             ("keeper", Proof::Password(b"night watch")) => Ok(Account::new("keeper", "/srv/museum")),
-///             ("keeper", _) => Err(Refusal::Denied(Denial::WrongPassword)),
-///             (name, _) => {
-///                 let mut visitor = Account::new(name, "/srv/museum");
-///                 visitor.permissions = Permissions::from_letters("elr");
-///                 visitor.limits.download_rate = std::num::NonZeroU64::new(1_000_000);
-///                 Ok(visitor)
-///             }
-///         }
-///     }
-/// }
-///
-/// # fn main() -> std::io::Result<()> {
-/// let server = Server::bind("127.0.0.1:0")?.accounts(Museum);
-/// # drop(server);
-/// # Ok(())
-/// # }
-/// ```
+/// The documentation of the crate has an example.
 pub trait Accounts: Send + Sync {
     /// Decides a login. Every denial should take the same time, or names can be guessed; one that is no guess (see
     /// [`Denial::is_guess`]) must not come before the proof was found right.
