@@ -1,0 +1,89 @@
+//! The numbers of events, kept beside the journal: none is given twice, also where the journal was moved away.
+
+use super::beside;
+use super::trouble::is_time;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The file is written once for so many events. It holds a number that none of them goes beyond: after a kill -9 the
+/// next run begins behind it, and so leaves a gap rather than give a number again that somebody may have seen. An
+/// orderly stop writes the very last number, and leaves none.
+const AHEAD: u64 = 100_000;
+
+/// Numbers that are reserved, and the last one given.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    /// None: they are not kept.
+    path: Option<PathBuf>,
+    last: u64,
+    reserved: u64,
+    failed: Option<Instant>,
+}
+
+impl Numbers {
+    /// Goes on behind what is kept, and behind this number.
+    pub(super) fn open(journal: &Path, last: u64) -> io::Result<Numbers> {
+        let path = beside(journal, "seq");
+        let kept = match fs::read_to_string(&path) {
+            Ok(text) => text.trim_end().parse().map_err(|_| no_number(&path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Err(no_number(&path)),
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+        };
+        let last = last.max(kept);
+        Ok(Numbers { path: Some(path), last, reserved: last, failed: None })
+    }
+
+    /// Numbers that nothing remembers.
+    pub(super) fn unkept() -> Numbers {
+        Numbers { path: None, last: 0, reserved: u64::MAX, failed: None }
+    }
+
+    /// The last one that was given.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// This one is given now.
+    pub(super) fn reach(&mut self, number: u64) {
+        self.last = number;
+        if number > self.reserved {
+            // Also if it can't be written: it is tried again when these are used up.
+            self.reserved = number.saturating_add(AHEAD);
+            self.keep(self.reserved);
+        }
+    }
+
+    /// The last one was given.
+    pub(super) fn settle(&mut self) {
+        if self.reserved > self.last {
+            self.keep(self.last);
+        }
+    }
+
+    fn keep(&mut self, number: u64) {
+        if let Some(path) = &self.path
+            && let Err(error) = write(path, number)
+            && is_time(&mut self.failed)
+        {
+            log::warn!("journal: {}: {error}; numbers would begin anew if the journal were moved away", path.display());
+        }
+    }
+}
+
+/// The file has the old number or the new one, whatever happens.
+fn write(path: &Path, number: u64) -> io::Result<()> {
+    let new = beside(path, "new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&new)?;
+    file.write_all(format!("{number}\n").as_bytes())?;
+    file.sync_data()?;
+    fs::rename(&new, path)
+}
+
+fn no_number(path: &Path) -> io::Error {
+    let text = format!("{} holds no number; remove it, and they go on from those in the journal", path.display());
+    io::Error::new(ErrorKind::InvalidData, text)
+}
