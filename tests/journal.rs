@@ -191,12 +191,22 @@ fn a_pipe_that_nobody_reads_holds_up_neither_start_nor_end() {
 }
 
 #[test]
+fn a_link_is_written_through_and_never_renamed() {
+    let builder = TestServer::with(&["--journal-size", "1 kB"]);
+    let (link, target) = (builder.outside("events.jsonl"), builder.outside("target"));
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let server = builder.start();
+    make(&mut ann(&server), 0..10);
+    let server = stop(server);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(read(&target).len(), 15);
+    assert!(["1", "seq"].iter().all(|suffix| !server.outside(&format!("events.jsonl.{suffix}")).exists()));
+}
+
+#[test]
 fn a_journal_that_becomes_something_else_is_one_complaint_and_goes_on_when_that_is_gone() {
-    let becomes: [(fn(&Path), fn(&Path)); 2] = [
-        (|path| fs::create_dir(path).unwrap(), |path| fs::remove_dir(path).unwrap()),
-        (make_pipe, |path| fs::remove_file(path).unwrap()),
-    ];
-    for (make_other, remove) in becomes {
+    let make_directory = |path: &Path| fs::create_dir(path).unwrap();
+    for make_other in [make_directory, make_pipe] {
         let server = TestServer::start();
         server.home("ann");
         let journal = server.outside("events.jsonl");
@@ -207,7 +217,7 @@ fn a_journal_that_becomes_something_else_is_one_complaint_and_goes_on_when_that_
         make_other(&journal);
         make(&mut ann, 1..5);
         server.expect_log("the name stands for something else than a file now");
-        remove(&journal);
+        fs::rename(&journal, server.outside("other")).unwrap();
         eventually("it goes on", || journal.exists() && has(&server, "/4"));
         let server = stop(server);
         assert_eq!(server.log().matches("something else than a file").count(), 1);

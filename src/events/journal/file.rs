@@ -20,6 +20,8 @@ pub(super) struct JournalFile {
     path: PathBuf,
     file: File,
     is_regular: bool,
+    /// And it is named by its own name, not by a link such as /dev/stdout.
+    is_plain: bool,
     length: u64,
     /// The directory on the disk has it.
     is_entered: bool,
@@ -32,16 +34,19 @@ impl JournalFile {
     pub(super) fn open(path: &Path) -> io::Result<(JournalFile, u64)> {
         let (file, metadata, last) = open(path)?;
         let (is_regular, length) = (metadata.is_file(), metadata.len());
+        let is_plain = std::fs::symlink_metadata(path).is_ok_and(|named| named.is_file());
         let is_entered = length > 0 || !is_regular;
-        Ok((JournalFile { path: path.to_path_buf(), file, is_regular, length, is_entered, valid: None }, last))
+        let path = path.to_path_buf();
+        Ok((JournalFile { path, file, is_regular, is_plain, length, is_entered, valid: None }, last))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn is_regular(&self) -> bool {
-        self.is_regular
+    /// Whether it may be renamed, and have other files beside it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     pub(super) fn length(&self) -> u64 {

@@ -56,9 +56,9 @@ impl Journal {
     /// Opens the file, or makes it. A last line that a power cut has torn is cut off.
     pub fn append(path: impl AsRef<Path>) -> io::Result<Journal> {
         let (file, last) = JournalFile::open(path.as_ref())?;
-        let numbers = match file.is_regular() {
+        let numbers = match file.is_plain() {
             true => Numbers::open(file.path(), last.max(file::last_number(&beside(file.path(), "1"))))?,
-            false => Numbers::unkept(), // a pipe or a terminal remembers nothing
+            false => Numbers::unkept(last), // beside a pipe or a device is no place for files
         };
         Ok(Journal {
             file,
@@ -173,7 +173,7 @@ impl Journal {
 
     /// How much the file may still grow.
     fn room(&self) -> usize {
-        match self.rotation.limit().filter(|_| self.file.is_regular()) {
+        match self.rotation.limit().filter(|_| self.file.is_plain()) {
             Some(limit) => usize::try_from(limit.saturating_sub(self.file.length())).unwrap_or(usize::MAX),
             None => usize::MAX,
         }

@@ -37,9 +37,9 @@ impl Numbers {
         Ok(Numbers { path: Some(path), last, reserved: last, failed: None })
     }
 
-    /// Numbers that nothing remembers.
-    pub(super) fn unkept() -> Numbers {
-        Numbers { path: None, last: 0, reserved: u64::MAX, failed: None }
+    /// Goes on behind this number, and keeps none.
+    pub(super) fn unkept(last: u64) -> Numbers {
+        Numbers { path: None, last, reserved: u64::MAX, failed: None }
     }
 
     /// The last one that was given.

@@ -56,22 +56,27 @@ impl Rotation {
     fn shift(&self, path: &Path) -> Result<(), String> {
         let old = |number: usize| beside(path, &number.to_string());
         // Up to the first gap; without one, the last is overwritten by the one before it.
-        let mut last = self.keep;
-        for number in 1..=self.keep {
-            match fs::symlink_metadata(old(number)) {
-                Ok(found) if !found.is_file() => return Err(format!("{} is no file", old(number).display())),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    last = number;
-                    break;
-                }
-                Err(error) => return Err(cannot(&old(number), &error)),
-            }
+        let mut last = 1;
+        while is_file(&old(last))? && last < self.keep {
+            last += 1;
+        }
+        if !is_file(path)? {
+            return Err("it is gone".to_string());
         }
         for number in (1..last).rev() {
             fs::rename(old(number), old(number + 1)).map_err(|error| cannot(&old(number), &error))?;
         }
         fs::rename(path, old(1)).map_err(|error| cannot(&old(1), &error))
+    }
+}
+
+/// False if there is nothing of the name; what is no file is nobody's to rename.
+fn is_file(path: &Path) -> Result<bool, String> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(format!("{} is no file", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot(path, &error)),
     }
 }
 
