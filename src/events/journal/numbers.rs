@@ -12,6 +12,8 @@ use std::time::Instant;
 /// next run begins behind it, and so leaves a gap rather than give a number again that somebody may have seen. An
 /// orderly stop writes the very last number, and leaves none.
 const AHEAD: u64 = 100_000;
+/// After so many events it is tried again, if it could not be written.
+const AGAIN: u64 = 1000;
 
 /// Numbers that are reserved, and the last one given.
 #[derive(Debug)]
@@ -51,9 +53,8 @@ impl Numbers {
     pub(super) fn reach(&mut self, number: u64) {
         self.last = number;
         if number > self.reserved {
-            // Also if it can't be written: it is tried again when these are used up.
-            self.reserved = number.saturating_add(AHEAD);
-            self.keep(self.reserved);
+            let ahead = number.saturating_add(AHEAD);
+            self.reserved = if self.keep(ahead) { ahead } else { number.saturating_add(AGAIN) };
         }
     }
 
@@ -64,13 +65,15 @@ impl Numbers {
         }
     }
 
-    fn keep(&mut self, number: u64) {
-        if let Some(path) = &self.path
-            && let Err(error) = write(path, number)
-            && is_time(&mut self.failed)
-        {
-            log::warn!("journal: {}: {error}; numbers would begin anew if the journal were moved away", path.display());
+    /// False if it can't be written.
+    fn keep(&mut self, number: u64) -> bool {
+        let Some(path) = &self.path else { return true };
+        let Err(error) = write(path, number) else { return true };
+        if is_time(&mut self.failed) {
+            let path = path.display();
+            log::warn!("journal: {path}: {error}; numbers would begin anew if the journal were moved away");
         }
+        false
     }
 }
 

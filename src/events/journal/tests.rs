@@ -100,3 +100,41 @@ fn a_part_of_a_line_is_taken_back_after_an_error() {
     drop(journal);
     remove(&path);
 }
+
+#[test]
+fn what_waits_in_memory_is_bounded() {
+    let path = scratch("bounded");
+    for (full, first, then) in [
+        (JournalFull::Block, Flushed::Full, Flushed::Full),
+        (JournalFull::Refuse, Flushed::Refusing, Flushed::Full),
+        (JournalFull::Continue, Flushed::Behind, Flushed::Behind),
+    ] {
+        let mut journal = Journal::append(&path).unwrap().when_full(full);
+        journal.trouble = Some(Trouble::default());
+        assert_eq!(journal.state(), first);
+        (1..=300_000).for_each(|seq| journal.record(&entry(seq)));
+        assert_eq!(journal.state(), then);
+        assert!(full != JournalFull::Continue || journal.lines.len() < ROOM + 1000);
+        assert_eq!(journal.flush(), Flushed::Safe);
+        drop(journal);
+        remove(&path);
+    }
+}
+
+#[test]
+fn numbers_are_reserved_again_when_they_are_used_up_and_without_gap_at_the_end() {
+    let path = scratch("reserved");
+    let kept = || std::fs::read_to_string(beside(&path, "seq")).unwrap();
+    let mut numbers = Numbers::open(&path, 7).unwrap();
+    assert!(!beside(&path, "seq").exists(), "nothing was given yet");
+    numbers.reach(8);
+    assert_eq!(kept(), "100008\n");
+    (9..=100_008).for_each(|number| numbers.reach(number));
+    assert_eq!(kept(), "100008\n");
+    numbers.reach(100_009);
+    assert_eq!(kept(), "200009\n");
+    numbers.settle();
+    assert_eq!(kept(), "100009\n");
+    assert_eq!(Numbers::open(&path, 7).unwrap().last(), 100_009);
+    remove(&path);
+}
