@@ -65,25 +65,25 @@ impl Numbers {
         }
     }
 
-    /// False if it can't be written.
+    /// The file has the old number or the new one, whatever happens. False if it can't be written.
     fn keep(&mut self, number: u64) -> bool {
         let Some(path) = &self.path else { return true };
-        let Err(error) = write(path, number) else { return true };
+        let new = beside(path, "new");
+        let Err(error) = write(&new, number).and_then(|()| fs::rename(&new, path)) else { return true };
+        // On a full disk it could not be made, or has nothing in it.
+        let _ = fs::remove_file(new);
         if is_time(&mut self.failed) {
             let path = path.display();
-            log::warn!("journal: {path}: {error}; numbers would begin anew if the journal were moved away");
+            log::warn!("journal: {path}: {error}; no number is kept here, which matters if the journal is moved away");
         }
         false
     }
 }
 
-/// The file has the old number or the new one, whatever happens.
 fn write(path: &Path, number: u64) -> io::Result<()> {
-    let new = beside(path, "new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&new)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)?;
     file.write_all(format!("{number}\n").as_bytes())?;
-    file.sync_data()?;
-    fs::rename(&new, path)
+    file.sync_data()
 }
 
 fn no_number(path: &Path) -> io::Error {
