@@ -19,6 +19,7 @@
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
 //! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
+//! | `journal.rs` | the journal as a file: old ones, numbers, what is acknowledged when, a full disk |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -45,6 +46,7 @@ mod data_connections;
 mod events;
 mod export;
 mod faults;
+mod journal;
 mod limits;
 mod listings;
 mod login;

@@ -4,6 +4,7 @@ use crate::accounts::{
     Accounts, AccountsCommand, AllUsers, Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site,
 };
 use crate::config::{Config, Section};
+use crate::events::Journal;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
 use crate::net::tls::{Files, Tls};
@@ -94,6 +95,14 @@ fn command_accounts(config: &Config, words: &[String]) -> Result<Box<dyn Account
         command = command.run_as(user.uid, user.gid);
     }
     Ok(Box::new(command))
+}
+
+/// Where events are kept.
+pub(super) fn journal(config: &Config) -> Result<Option<Journal>, String> {
+    let Some(path) = &config.journal else { return Ok(None) };
+    let journal = Journal::append(path).map_err(|error| format!("journal: {}: {error}", path.display()))?;
+    let journal = journal.rotate(config.journal_size, config.journal_keep);
+    Ok(Some(journal.sync(config.journal_sync).when_full(config.journal_full)))
 }
 
 /// The certificate. Without one, nothing that needs it may be asked for.

@@ -3,7 +3,6 @@
 use super::{Failure, logging, parts};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
-use crate::events::Journal;
 use crate::process::limits;
 use crate::process::signals::{self, HangUp};
 use crate::server::Server;
@@ -39,10 +38,7 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
         server = server.tls(tls);
     }
     // Only who has the address touches the journal: it may be that of a server that runs.
-    let journal = config.journal.as_ref().map(Journal::append).transpose().map_err(|error| {
-        let path = config.journal.as_deref().unwrap_or("".as_ref());
-        Failure::Configuration(format!("journal: {}: {error}", path.display()))
-    })?;
+    let journal = parts::journal(&config).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))

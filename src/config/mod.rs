@@ -15,7 +15,7 @@ pub mod value;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use self::sources::Flags;
 pub(crate) use self::sources::value as flag_value;
 pub use self::value::{HostPort, PortSet};
 use crate::accounts::Permissions;
+pub use crate::events::{JournalFull, JournalSync};
 pub use crate::protocol::network::Network;
 pub use crate::session::SessionReuse;
 
@@ -143,6 +144,14 @@ pub struct Config {
     pub create_parents: bool,
     /// The JSON lines file of events.
     pub journal: Option<PathBuf>,
+    /// How large it becomes before a new one is begun.
+    pub journal_size: Option<NonZeroU64>,
+    /// How many old ones are kept.
+    pub journal_keep: NonZeroUsize,
+    /// When an event counts as written.
+    pub journal_sync: JournalSync,
+    /// What is done while it can't be written.
+    pub journal_full: JournalFull,
     /// What running transfers get when the server stops.
     pub stop_timeout: Duration,
     /// What holds for some only.
@@ -209,6 +218,10 @@ impl Default for Config {
             sync_uploads: false,
             create_parents: false,
             journal: None,
+            journal_size: NonZeroU64::new(100_000_000),
+            journal_keep: NonZeroUsize::MIN.saturating_add(9),
+            journal_sync: JournalSync::Os,
+            journal_full: JournalFull::Block,
             stop_timeout: seconds(8),
             sections: Sections::default(),
         }

@@ -2,6 +2,7 @@
 //! option's name; the parsers do not know which option that is.
 
 use crate::accounts::{HomeTemplate, Permissions};
+use crate::events::{JournalFull, JournalSync};
 use crate::protocol::path::VirtualPath;
 use crate::session::SessionReuse;
 use jiff::Timestamp;
@@ -148,6 +149,25 @@ pub(super) fn session_reuse(text: &str) -> Result<SessionReuse, String> {
         "warn" => Ok(SessionReuse::Warn),
         "require" => Ok(SessionReuse::Require),
         _ => Err(not(text, "off, warn or require")),
+    }
+}
+
+/// When an event counts as written.
+pub(super) fn journal_sync(text: &str) -> Result<JournalSync, String> {
+    match text {
+        "os" => Ok(JournalSync::Os),
+        "always" => Ok(JournalSync::Always),
+        _ => Err(not(text, "os or always")),
+    }
+}
+
+/// What is done while the journal can't be written.
+pub(super) fn journal_full(text: &str) -> Result<JournalFull, String> {
+    match text {
+        "block" => Ok(JournalFull::Block),
+        "refuse" => Ok(JournalFull::Refuse),
+        "continue" => Ok(JournalFull::Continue),
+        _ => Err(not(text, "block, refuse or continue")),
     }
 }
 
@@ -390,6 +410,8 @@ mod tests {
         assert_eq!(is_required("optional"), Ok(false));
         assert_eq!(is_required("on"), Err("\"on\" is not required or optional".into()));
         assert_eq!(session_reuse("required"), Err("\"required\" is not off, warn or require".into()));
+        assert_eq!(journal_sync("never"), Err("\"never\" is not os or always".into()));
+        assert_eq!(journal_full("Block"), Err("\"Block\" is not block, refuse or continue".into()));
         assert_eq!(certificate_login("CN"), Err("\"CN\" is not off or cn".into()));
         assert_eq!(switch("2"), Err("\"2\" is not true or false".into()));
         assert_eq!(line("two\r\nlines"), Err("\"two\\r\\nlines\" is not one line of text".into()));

@@ -1,9 +1,11 @@
 //! The channel that all events take, and the audit thread at its end.
 
-use super::{Entry, Event, Kind, Sink};
+use super::{Entry, Event, Flushed, Kind, Sink};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Events that may wait; then sessions wait, and none is dropped.
@@ -12,20 +14,51 @@ const CAPACITY: usize = 4096;
 const BATCH: usize = 1024;
 /// How long the end of the server waits for a sink that is stuck, such as a journal on a full disk.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
+/// After a flush that failed, when the next comes without new events.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Where sessions tell what has happened. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bus {
     messages: Sender<Message>,
+    /// A sink wants to have made an event safe before the client hears of it.
+    is_awaited: bool,
+    is_refusing: Arc<AtomicBool>,
 }
 
-/// None is the end.
-type Message = Option<Event>;
+#[derive(Debug)]
+enum Message {
+    Event(Event),
+    /// Somebody waits for the answer whether it is safe.
+    Awaited(Event, Sender<bool>),
+    End,
+}
 
 impl Bus {
     /// Tells an event; waits while the audit thread is behind.
     pub fn tell(&self, event: Event) {
-        if let Err(SendError(Some(event))) = self.messages.send(Some(event)) {
+        self.send(Message::Event(event));
+    }
+
+    /// Tells an event, and waits until it is as safe as it has to be before it is acknowledged; false if it is not.
+    /// Many that wait at once wait for the same flush.
+    pub fn tell_and_wait(&self, event: Event) -> bool {
+        if !self.is_awaited {
+            self.tell(event);
+            return true;
+        }
+        let (answer, answered) = bounded(1);
+        self.send(Message::Awaited(event, answer));
+        answered.recv().unwrap_or(false)
+    }
+
+    /// Whether nobody should log in, and nothing be transferred or changed, for it would not be recorded.
+    pub fn is_refusing(&self) -> bool {
+        self.is_refusing.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, message: Message) {
+        if let Err(SendError(Message::Event(event) | Message::Awaited(event, _))) = self.messages.send(message) {
             log::error!("too late for the journal: {event}");
         }
     }
@@ -43,17 +76,26 @@ impl Audit {
     pub fn start(sinks: Vec<Box<dyn Sink>>) -> io::Result<(Bus, Audit)> {
         let (messages, receiver) = bounded(CAPACITY);
         let (ended, done) = bounded::<()>(0);
+        let is_refusing = Arc::new(AtomicBool::new(false));
+        let is_awaited = sinks.iter().any(|sink| sink.is_awaited());
+        let desk = Desk {
+            messages: receiver,
+            seq: sinks.iter().map(|sink| sink.last_seq()).max().unwrap_or(0),
+            sinks,
+            waiting: Vec::new(),
+            is_refusing: is_refusing.clone(),
+        };
         std::thread::Builder::new().name("audit".into()).spawn(move || {
-            run(&receiver, sinks);
+            desk.run();
             drop(ended);
         })?;
-        Ok((Bus { messages: messages.clone() }, Audit { messages, done }))
+        Ok((Bus { messages: messages.clone(), is_awaited, is_refusing }, Audit { messages, done }))
     }
 
     /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
     pub fn finish(self, last: Event) -> bool {
         let deadline = Instant::now() + LAST_EVENTS;
-        let mut last = [Some(last), None].into_iter();
+        let mut last = [Message::Event(last), Message::End].into_iter();
         let sent = last.all(|message| self.messages.send_deadline(message, deadline).is_ok());
         let ended = self.done.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
         if !sent || !ended {
@@ -63,25 +105,91 @@ impl Audit {
     }
 }
 
-fn run(messages: &Receiver<Message>, mut sinks: Vec<Box<dyn Sink>>) {
-    let mut seq = sinks.iter().map(|sink| sink.last_seq()).max().unwrap_or(0);
-    let mut finished = false;
-    while !finished && let Ok(first) = messages.recv() {
-        for message in std::iter::once(first).chain(messages.try_iter()).take(BATCH) {
-            // What is already behind the end is taken, too.
-            let Some(event) = message else {
-                finished = true;
-                continue;
-            };
-            seq += 1;
-            write_log(&event);
-            let entry = Entry { seq, event };
-            for sink in &mut sinks {
-                contained(|| sink.record(&entry));
+/// What the audit thread works with.
+struct Desk {
+    messages: Receiver<Message>,
+    sinks: Vec<Box<dyn Sink>>,
+    /// The number of the last event.
+    seq: u64,
+    /// Who waits until all events so far are safe.
+    waiting: Vec<Sender<bool>>,
+    is_refusing: Arc<AtomicBool>,
+}
+
+impl Desk {
+    /// Until the end has come and all is safe.
+    fn run(mut self) {
+        let mut state = Flushed::Safe;
+        let mut finished = false;
+        while !finished || state != Flushed::Safe {
+            if finished || state == Flushed::Full {
+                std::thread::sleep(RETRY);
+            } else {
+                finished = self.take(state);
             }
+            state = self.flush();
+            self.answer(state);
         }
-        for sink in &mut sinks {
-            contained(|| sink.flush());
+    }
+
+    /// Hands a batch of events on, and waits for the first of them, if nothing else is to be done; true at the end.
+    fn take(&mut self, state: Flushed) -> bool {
+        let first = match state {
+            Flushed::Safe => self.messages.recv().map_err(RecvTimeoutError::from),
+            _ => self.messages.recv_timeout(RETRY),
+        };
+        let mut message = match first {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => return true,
+        };
+        let mut finished = false;
+        for _ in 0..BATCH {
+            match message {
+                Some(Message::Event(event)) => self.record(event),
+                Some(Message::Awaited(event, answer)) => {
+                    self.record(event);
+                    self.waiting.push(answer);
+                }
+                // What is already behind the end is taken, too.
+                Some(Message::End) => finished = true,
+                None => break,
+            }
+            message = self.messages.try_recv().ok();
+        }
+        finished
+    }
+
+    fn record(&mut self, event: Event) {
+        self.seq += 1;
+        write_log(&event);
+        let entry = Entry { seq: self.seq, event };
+        for sink in &mut self.sinks {
+            contained(|| sink.record(&entry));
+        }
+    }
+
+    fn flush(&mut self) -> Flushed {
+        let states = self.sinks.iter_mut().map(|sink| {
+            // From one that panics nothing is safe, if that matters.
+            let otherwise = if sink.is_awaited() { Flushed::Behind } else { Flushed::Safe };
+            contained(|| sink.flush()).unwrap_or(otherwise)
+        });
+        states.max().unwrap_or(Flushed::Safe)
+    }
+
+    /// Who waits is not acknowledged what is not safe; but waits on, where that is what everybody does.
+    fn answer(&mut self, state: Flushed) {
+        match state {
+            Flushed::Safe => self.is_refusing.store(false, Ordering::Relaxed),
+            Flushed::Refusing => self.is_refusing.store(true, Ordering::Relaxed),
+            Flushed::Behind | Flushed::Full => {}
+        }
+        if state != Flushed::Full || self.is_refusing.load(Ordering::Relaxed) {
+            for answer in self.waiting.drain(..) {
+                // It waits, unless its thread has panicked.
+                let _ = answer.send(state == Flushed::Safe);
+            }
         }
     }
 }
@@ -94,10 +202,12 @@ fn write_log(event: &Event) {
     log::log!(target: "django_ftpd::events", level, "{event}");
 }
 
-fn contained(call: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(call)).is_err() {
+fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(call));
+    if result.is_err() {
         log::error!("an event sink panicked; it goes on with the next event");
     }
+    result.ok()
 }
 
 #[cfg(test)]

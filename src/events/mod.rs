@@ -8,7 +8,7 @@ mod json;
 
 pub use bus::{Audit, Bus};
 pub use complaints::Complaints;
-pub use journal::Journal;
+pub use journal::{Journal, JournalFull, JournalSync};
 
 use crate::protocol::protection::Protection;
 use crate::protocol::shown::Shown;
@@ -158,13 +158,34 @@ pub trait Sink: Send {
     /// One event.
     fn record(&mut self, entry: &Entry);
 
-    /// Called after each batch of events, and before the server ends: what was recorded must be safe after it.
-    fn flush(&mut self) {}
+    /// Called after each batch of events, and before the server ends: makes safe what was recorded. If that fails it
+    /// is called again, with new events or after a moment.
+    fn flush(&mut self) -> Flushed {
+        Flushed::Safe
+    }
+
+    /// Whether nothing is acknowledged to a client before its event is safe with this sink.
+    fn is_awaited(&self) -> bool {
+        false
+    }
 
     /// The number of the last event that this sink remembers from before, if it does.
     fn last_seq(&self) -> u64 {
         0
     }
+}
+
+/// What a flush came to, from the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flushed {
+    /// All that was recorded is safe.
+    Safe,
+    /// Not yet; everything goes on.
+    Behind,
+    /// Not yet; nobody should log in, and nothing be transferred or changed, until it is.
+    Refusing,
+    /// Not yet; it can take no more events until it is.
+    Full,
 }
 
 impl<F: FnMut(&Entry) + Send> Sink for F {

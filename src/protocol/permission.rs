@@ -41,6 +41,11 @@ impl Permission {
         (Permission::ChangeTime, b'T'),
     ];
 
+    /// Whether its use is in the journal, or else changes something.
+    pub fn is_recorded(self) -> bool {
+        !matches!(self, Permission::Enter | Permission::List)
+    }
+
     fn bit(self) -> u16 {
         1 << self as u16
     }

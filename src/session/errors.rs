@@ -32,6 +32,19 @@ fn code(error: &Error) -> u16 {
     }
 }
 
+/// Why nobody logs in at the moment, and nothing is transferred or changed.
+pub(super) const JOURNAL_UNWRITABLE: &str = "The journal can't be written; try again later.";
+
+/// What is not even begun then.
+pub(super) fn journal_unwritable() -> Reply {
+    Reply::new(451, JOURNAL_UNWRITABLE)
+}
+
+/// What was done, and may not be acknowledged.
+pub(super) fn done_but_not_recorded() -> Reply {
+    Reply::new(451, "Done, but the journal can't be written: it may have no record of this.")
+}
+
 /// The account lacks the letter.
 pub(super) fn not_permitted() -> Reply {
     Reply::new(550, "Not enough privileges.")

@@ -119,14 +119,14 @@ fn umask(workspace: &mut Workspace, mask: Option<u32>) -> Reply {
 fn make_directory(workspace: &Workspace, talk: &Talk<'_>, path: &RawPath) -> Result<Reply> {
     let path = workspace.at(path);
     make_parents(workspace, talk, &path)?;
-    make_one(workspace, talk, &path)?;
-    Ok(Reply::new(257, [&quoted(path.as_bytes()), b" directory created.".as_slice()].concat()))
+    let subject = make_one(workspace, &path)?;
+    let reply = Reply::new(257, [&quoted(path.as_bytes()), b" directory created.".as_slice()].concat());
+    Ok(talk.acknowledge(Kind::DirectoryCreated, subject, reply))
 }
 
-fn make_one(workspace: &Workspace, talk: &Talk<'_>, path: &VirtualPath) -> Result<()> {
+fn make_one(workspace: &Workspace, path: &VirtualPath) -> Result<Subject> {
     workspace.home.make_directory(path, 0o777 & !workspace.umask)?;
-    talk.tell(Kind::DirectoryCreated, Subject::Path(workspace.place(path)));
-    Ok(())
+    Ok(Subject::Path(workspace.place(path)))
 }
 
 /// With the option `create_parents`: makes the directories that a path needs and that aren't there.
@@ -141,8 +141,9 @@ pub(super) fn make_parents(workspace: &Workspace, talk: &Talk<'_>, path: &Virtua
         parent = parent.parent();
     }
     for directory in missing.iter().rev() {
-        match make_one(workspace, talk, directory) {
-            Ok(()) | Err(Error::Exists) => {}
+        match make_one(workspace, directory) {
+            Ok(subject) => talk.tell(Kind::DirectoryCreated, subject),
+            Err(Error::Exists) => {}
             Err(error) => return Err(error),
         }
     }
@@ -156,16 +157,14 @@ fn remove_directory(workspace: &Workspace, talk: &Talk<'_>, path: &RawPath) -> R
     }
     let place = workspace.place(&path);
     workspace.home.remove_directory(&path)?;
-    talk.tell(Kind::DirectoryDeleted, Subject::Path(place));
-    Ok(Reply::new(250, "Directory removed."))
+    Ok(talk.acknowledge(Kind::DirectoryDeleted, Subject::Path(place), Reply::new(250, "Directory removed.")))
 }
 
 fn delete(workspace: &Workspace, talk: &Talk<'_>, path: &RawPath) -> Result<Reply> {
     let path = workspace.at(path);
     let place = workspace.place(&path);
     workspace.home.remove_file(&path)?;
-    talk.tell(Kind::FileDeleted, Subject::Path(place));
-    Ok(Reply::new(250, "File removed."))
+    Ok(talk.acknowledge(Kind::FileDeleted, Subject::Path(place), Reply::new(250, "File removed.")))
 }
 
 fn rename_from(workspace: &mut Workspace, path: &RawPath) -> Result<Reply> {
@@ -184,6 +183,6 @@ fn rename_to(workspace: &mut Workspace, talk: &Talk<'_>, path: &RawPath) -> Resu
     };
     let to = workspace.at(path);
     workspace.home.rename(&from, &to)?;
-    talk.tell(Kind::FileRenamed, Subject::Renamed { from: workspace.place(&from), to: workspace.place(&to) });
-    Ok(Reply::new(250, "Renaming ok."))
+    let subject = Subject::Renamed { from: workspace.place(&from), to: workspace.place(&to) };
+    Ok(talk.acknowledge(Kind::FileRenamed, subject, Reply::new(250, "Renaming ok.")))
 }

@@ -22,6 +22,7 @@ impl Session<'_> {
             Login::User(_) | Login::Pass(_) if self.talk.needs.control && !self.talk.control.is_secured() => {
                 Ok(Reply::new(550, "SSL/TLS required on the control channel."))
             }
+            Login::User(_) | Login::Pass(_) if self.talk.services.bus.is_refusing() => Err(End::JournalUnwritable),
             Login::User(name) => self.user(name),
             Login::Pass(password) => self.password(password),
             Login::Reinitialize => {

@@ -20,7 +20,7 @@ pub use handle::{Ending, Handle};
 pub use limiter::Limiter;
 pub use tls::{Needs, SessionReuse, TlsRules};
 
-use crate::accounts::{Denial, Refusal, Verifier};
+use crate::accounts::{Denial, Permission, Refusal, Verifier};
 use crate::events::{Bus, Complaints, Event, Kind, SessionTag, Subject};
 use crate::net::bans::Bans;
 use crate::net::control::{Control, Heard};
@@ -186,6 +186,7 @@ enum End {
     LoginTimeout,
     TooManyFailures,
     AccountsUnavailable,
+    JournalUnwritable,
     AccountClosed(String),
     DataStalled,
     NotFtp,
@@ -226,6 +227,7 @@ impl fmt::Display for End {
             End::LoginTimeout => "no login in time",
             End::TooManyFailures => "too many failed logins",
             End::AccountsUnavailable => "the accounts can't be read",
+            End::JournalUnwritable => "the journal can't be written",
             End::AccountClosed(why) => return write!(f, "account closed: {why}"),
             End::DataStalled => "the data connection stalled",
             End::NotFtp => "the client speaks HTTP",
@@ -249,6 +251,7 @@ impl End {
             End::Idle => "Control connection timed out.",
             End::LoginTimeout => "Login timed out.",
             End::AccountsUnavailable => "Accounts can't be read at the moment; try again later.",
+            End::JournalUnwritable => errors::JOURNAL_UNWRITABLE,
             End::AccountClosed(_) => "The account is no longer active.",
             End::DataStalled => "Data connection timed out.",
             End::NotFtp => "This is an FTP server.",
@@ -381,6 +384,9 @@ impl<'a> Session<'a> {
         if !needed.is_none_or(|permission| workspace.as_ref().is_some_and(|workspace| workspace.may(permission))) {
             return Ok(errors::not_permitted());
         }
+        if needed.is_some_and(Permission::is_recorded) && self.talk.services.bus.is_refusing() {
+            return Ok(errors::journal_unwritable());
+        }
         match (command, workspace) {
             (Command::Login(command), _) => self.login(command),
             (Command::Secure(command), _) => self.secure_command(command),
@@ -456,6 +462,18 @@ impl Talk<'_> {
     }
 
     fn tell(&self, kind: Kind, subject: Subject) {
-        self.services.bus.tell(Event::now(kind, Some(self.tag.clone()), subject));
+        self.services.bus.tell(self.event(kind, subject));
+    }
+
+    /// Tells what was done, and has the reply to it: this one, once its event is as safe as it is to be before.
+    fn acknowledge(&self, kind: Kind, subject: Subject, reply: Reply) -> Reply {
+        match self.services.bus.tell_and_wait(self.event(kind, subject)) {
+            true => reply,
+            false => errors::done_but_not_recorded(),
+        }
+    }
+
+    fn event(&self, kind: Kind, subject: Subject) -> Event {
+        Event::now(kind, Some(self.tag.clone()), subject)
     }
 }

@@ -424,21 +424,27 @@ impl<'t, 'a> Wire<'t, 'a> {
         whole: Kind,
         incomplete: Kind,
     ) -> Result<Reply, End> {
-        let kind = if result.is_ok() { whole } else { incomplete };
         let reason = result.as_ref().err().map(Cut::reason);
         let subject =
             Subject::Transfer { file, bytes: self.bytes, duration: self.began.elapsed(), tls: self.tls, reason };
-        self.talk.tell(kind, subject);
-        self.reply(result)
+        if result.is_err() {
+            self.talk.tell(incomplete, subject);
+            return self.reply(result);
+        }
+        Ok(self.talk.acknowledge(whole, subject, complete()))
     }
 
     /// The last reply.
     pub(super) fn reply(self, result: Result<(), Cut>) -> Result<Reply, End> {
         match result {
-            Ok(()) => Ok(Reply::new(226, "Transfer complete.")),
+            Ok(()) => Ok(complete()),
             Err(cut) => cut.reply(self.talk),
         }
     }
+}
+
+fn complete() -> Reply {
+    Reply::new(226, "Transfer complete.")
 }
 
 fn is_transient(error: &io::Error) -> bool {

@@ -139,6 +139,8 @@ mod tests {
                 Is("warn") => "off",
                 Is("elr" | "adfmwMT") => "e",
                 Is("off") => "cn",
+                Is("os") => "always",
+                Is("block") => "refuse",
                 Is(_) => "77",
                 Unset(..) => continue,
             };

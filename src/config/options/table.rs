@@ -1,12 +1,13 @@
 //! The table of options.
 
 use super::super::value::{
-    certificate_login, host, identifier, is_required, letters, limit, line, one_or_more, period, seconds,
-    session_reuse, time_limit, umask,
+    certificate_login, host, identifier, is_required, journal_full, journal_sync, letters, limit, line, one_or_more,
+    period, seconds, session_reuse, size, time_limit, umask,
 };
 use super::Initial::{Is, Unset};
 use super::Kind::{MaybeSwitch, Path, Switch, Value, Words};
 use super::{Opt, put};
+use std::num::NonZeroU64;
 
 /// Every option of the server, in the order of the help.
 pub const OPTIONS: &[Opt] = &[
@@ -411,6 +412,36 @@ pub const OPTIONS: &[Opt] = &[
         kind: Path(|c| &mut c.journal),
         default: Unset("none", "/var/log/django-ftpd/events.jsonl"),
         doc: "File that gets every login, transfer and change as a line of JSON.",
+    },
+    Opt {
+        name: "journal_size",
+        group: "Events",
+        kind: Value("SIZE", |c, v| put(&mut c.journal_size, size(v).map(NonZeroU64::new))),
+        default: Is("100 MB"),
+        doc: "Size at which the journal becomes FILE.1, what was FILE.1 becomes FILE.2, and so on (0 = never).",
+    },
+    Opt {
+        name: "journal_keep",
+        group: "Events",
+        kind: Value("NUMBER", |c, v| put(&mut c.journal_keep, one_or_more(v))),
+        default: Is("10"),
+        doc: "Old files of the journal that are kept, at least 1.",
+    },
+    Opt {
+        name: "journal_sync",
+        group: "Events",
+        kind: Value("os|always", |c, v| put(&mut c.journal_sync, journal_sync(v))),
+        default: Is("os"),
+        doc: "With always, a transfer or change is acknowledged only when its event is on the disk: safe in a power \
+              cut, and slower.",
+    },
+    Opt {
+        name: "journal_full",
+        group: "Events",
+        kind: Value("block|refuse|continue", |c, v| put(&mut c.journal_full, journal_full(v))),
+        default: Is("block"),
+        doc: "While the journal can't be written: block lets sessions wait, refuse turns away logins, transfers and \
+              changes, continue goes on and may lose events.",
     },
     Opt {
         name: "stop_timeout",
