@@ -8,6 +8,7 @@ use std::fs::{read_to_string, remove_file, write};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const PRETTY: &str = "export.json";
@@ -104,6 +105,59 @@ fn a_new_export_holds_from_the_next_command() {
         assert!(start.elapsed() < Duration::from_secs(6));
         server.login("ann").send("MLST").expect(code);
     }
+}
+
+#[test]
+fn json_lines_that_are_written_slowly_hold_once_they_are_whole() {
+    let builder = with_export(|homes| dump(NATURAL, homes).into_bytes());
+    let text = without_permissions(&dump(NATURAL, &builder.homes()));
+    let server = builder.start();
+    server.home("ann");
+    let path = server.outside("users.json");
+    let mut ann = server.login("ann");
+    // Each part ends where a line does, and has users.
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut file = std::fs::File::create(&path).unwrap();
+    for part in lines.chunks(lines.len().div_ceil(3)) {
+        file.write_all(part.concat().as_bytes()).unwrap();
+        sleep(Duration::from_millis(1200));
+        ann.send("MLST").expect(250);
+        server.login("rita");
+    }
+    eventually("the change holds", || ann.code("MLST") == 550);
+    assert_eq!(server.log().matches("[ERROR").count(), 0, "{}", server.log());
+}
+
+#[test]
+fn a_small_file_with_more_than_any_site_has_is_told_soon_and_takes_no_memory() {
+    const MIB: usize = 1 << 20;
+    let (server, path, _) = start();
+    let mut ann = server.login("ann");
+    let user = |groups: &str| {
+        let begin = format!(r#"{{"model": "auth.user", "pk": 1, "fields": {{"groups": {groups}"#);
+        gzip(begin.as_bytes())
+    };
+    let zeros = gzip(format!("[{}0],", "0,".repeat(9_999)).as_bytes());
+    let start = Instant::now();
+    for (content, why) in [
+        ([user("["), zeros.repeat(10_000)].concat(), "line 1, object 1: the object is longer than 16 MiB"),
+        (
+            [user("["), zeros.repeat(100), gzip(b"0]}}")].concat(),
+            "an item of groups is a list that is too long or too deep",
+        ),
+        (
+            [gzip(b"\n{\"model\": \""), gzip(&[b'x'; MIB]).repeat(500)].concat(),
+            "line 2, object 1: the object is longer",
+        ),
+        ([gzip(b"\n\n{\"a\": "), gzip(&[b'['; MIB]).repeat(500)].concat(), "line 3, object 1: the object is longer"),
+    ] {
+        assert!(content.len() < 8 * MIB);
+        write(&path, &content).unwrap();
+        server.expect_log(why);
+        ann.send("MLST").expect(250);
+    }
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(peak_memory(&server) < 100 * MIB as u64, "{}", peak_memory(&server));
 }
 
 #[test]

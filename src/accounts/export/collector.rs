@@ -13,6 +13,13 @@ const FTP_GROUP: &str = "django_ftpserver.ftpusergroup";
 const FTP_ACCOUNT: &str = "django_ftpserver.ftpuseraccount";
 const FTP: &str = "django_ftpserver.";
 
+/// Models beside the known one whose objects are kept until the end, because they may be users.
+const MOST_MODELS: usize = 16;
+/// Bytes that an object takes at most, or something that it refers to, beside its texts.
+const THING: usize = 256;
+/// Bytes that an item of a list takes.
+const ITEM: usize = 8;
+
 /// Takes objects.
 pub(super) struct Collector<'n> {
     names: &'n FieldNames,
@@ -23,7 +30,11 @@ pub(super) struct Collector<'n> {
     ftp_group_references: References,
     accounts: Vec<PendingAccount>,
     has_ftp_objects: bool,
+    room: Room,
 }
+
+/// Bytes of memory that may still be taken.
+struct Room(usize);
 
 /// Users of a model that may be the site's user model.
 #[derive(Default)]
@@ -52,14 +63,27 @@ struct References {
     first: Vec<Position>,
 }
 
+impl Room {
+    /// For something with so many bytes of text, each of which may be held twice while all is put together.
+    fn take(&mut self, beside: usize, text: usize) -> Result<(), String> {
+        let left = self.0.checked_sub(beside + 2 * text);
+        self.0 = left.unwrap_or(0);
+        left.map(drop).ok_or_else(|| {
+            format!("users and groups up to here take more than 512 MiB of memory; dump no more than is needed: {DUMP}")
+        })
+    }
+}
+
 impl References {
-    fn number(&mut self, reference: Reference, position: Position) -> u32 {
+    fn number(&mut self, reference: Reference, position: Position, room: &mut Room) -> Result<u32, String> {
         let next = count(self.first.len());
+        let size = reference.size();
         let number = *self.numbers.entry(reference).or_insert(next);
         if number == next {
+            room.take(THING, size)?;
             self.first.push(position);
         }
-        number
+        Ok(number)
     }
 
     /// What they refer to, by their numbers; or the first object that refers to nothing, with its reference.
@@ -73,7 +97,8 @@ impl References {
 }
 
 impl<'n> Collector<'n> {
-    pub fn new(names: &'n FieldNames) -> Collector<'n> {
+    /// Takes objects with these names, for so many bytes of memory.
+    pub fn new(names: &'n FieldNames, memory: usize) -> Collector<'n> {
         Collector {
             names,
             models: BTreeMap::new(),
@@ -82,6 +107,7 @@ impl<'n> Collector<'n> {
             ftp_group_references: References::default(),
             accounts: Vec::new(),
             has_ftp_objects: false,
+            room: Room(memory),
         }
     }
 
@@ -104,6 +130,7 @@ impl<'n> Collector<'n> {
 
     fn sort_in(&mut self, model: Box<str>, object: &mut Object, position: Position) -> Result<(), String> {
         self.has_ftp_objects |= model.starts_with(FTP);
+        let (text, items) = object.size();
         match &*model {
             GROUP => self.groups.push(Group { position, key: object.key()?, name: object.text("name")? }),
             FTP_GROUP => self.ftp_groups.push(ftp_group(object, position)?),
@@ -112,25 +139,23 @@ impl<'n> Collector<'n> {
                 self.accounts.push(account);
             }
             _ if self.is_user_model(&model) => {
-                let names = self.names;
-                self.models.entry(model).or_default().take(object, position, names)?;
+                self.models.entry(model).or_default().take(object, position, self.names, &mut self.room)?;
             }
-            _ if self.may_be_user(object) => {
-                let names = self.names;
+            _ if self.may_be_user(&model, object) => {
                 let model = self.models.entry(model).or_default();
-                if let Err(why) = model.take(object, position, names) {
+                if let Err(why) = model.take(object, position, self.names, &mut self.room) {
                     let place = format!("{position} ({})", object.label());
                     model.fault.get_or_insert(Fault::new(why).at(place));
                 }
             }
-            _ => {}
+            _ => return Ok(()),
         }
-        Ok(())
+        self.room.take(THING + ITEM * items, text)
     }
 
     fn account(&mut self, object: &mut Object, position: Position) -> Result<PendingAccount, String> {
         let Some(Key::Number(id)) = object.key()? else { return Err("pk is not a whole number".to_string()) };
-        let group = self.ftp_group_references.number(object.reference("group")?, position);
+        let group = self.ftp_group_references.number(object.reference("group")?, position, &mut self.room)?;
         let stored = StoredAccount { position, id, group, home: home(object)? };
         Ok(PendingAccount { user: object.reference("user")?, stored })
     }
@@ -144,9 +169,10 @@ impl<'n> Collector<'n> {
         }
     }
 
-    fn may_be_user(&self, object: &Object) -> bool {
+    fn may_be_user(&self, model: &str, object: &Object) -> bool {
         let FieldNames { user_table, username, password, .. } = self.names;
-        user_table.is_none() && object.has_text(username) && object.has_text(password)
+        let has_place = self.models.len() < MOST_MODELS || self.models.contains_key(model);
+        user_table.is_none() && has_place && object.has_text(username) && object.has_text(password)
     }
 
     /// Puts it all together.
@@ -236,14 +262,20 @@ impl<'n> Collector<'n> {
 }
 
 impl Model {
-    fn take(&mut self, object: &mut Object, position: Position, names: &FieldNames) -> Result<(), String> {
+    fn take(
+        &mut self,
+        object: &mut Object,
+        position: Position,
+        names: &FieldNames,
+        room: &mut Room,
+    ) -> Result<(), String> {
         let groups = match object.take("groups") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::List(items)) => items,
             Some(other) => return Err(other.is_not("groups", "a list")),
         };
         let groups = groups.into_iter().map(|item| item.into_reference("an item of groups"));
-        let groups = groups.map(|group| Ok(self.groups.number(group?, position))).collect::<Result<_, String>>()?;
+        let groups = groups.map(|group| self.groups.number(group?, position, room)).collect::<Result<_, String>>()?;
         let username = object.text(&names.username)?;
         let password = match object.require(&names.password)? {
             // No password is one that nothing matches.

@@ -38,6 +38,13 @@ impl State {
         }
     }
 
+    /// Whether it was moved to where another one was: it came with its last write behind it, which sets both times.
+    pub fn was_moved(&self, before: Option<State>) -> bool {
+        let State::Is(stamp) = self else { return false };
+        let is_other = !matches!(before, Some(State::Is(before)) if before.file() == stamp.file());
+        is_other && stamp.modified != stamp.changed
+    }
+
     /// Whether it was changed so recently that the next change may not show.
     pub fn is_fresh(&self) -> bool {
         let State::Is(Stamp { changed: (seconds, nanoseconds), .. }) = self else { return false };
@@ -48,6 +55,10 @@ impl State {
 }
 
 impl Stamp {
+    fn file(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             device: metadata.dev(),

@@ -4,10 +4,11 @@ use super::fault::shown;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A list with more items is none that Django makes of a user's groups.
-const MOST_ITEMS: usize = 10_000;
-/// A list of groups has items that can be lists themselves: natural keys.
-const DEEPEST: u8 = 2;
+/// Items of a list of groups, which has no more on any site, and of one that is such an item: a natural key. Two tell
+/// that it is not one name.
+const MOST_ITEMS: &[usize] = &[10_000, 2];
+/// Bytes of a text. Names, passwords and paths have fewer by far.
+const MOST_TEXT: usize = 64 * 1024;
 
 const PARTS: &[&str] = &["model", "pk", "fields"];
 
@@ -57,6 +58,16 @@ impl Object<'_> {
             Ok(Some(key)) => format!("{model}, pk {key}"),
             _ => model,
         }
+    }
+
+    /// Bytes of its texts, and how many items its lists have.
+    pub fn size(&self) -> (usize, usize) {
+        let values = self.fields.iter().map(|(_, value)| value).chain([&self.pk]);
+        values.fold((0, 0), |(bytes, items), value| match value {
+            Value::Text(text) => (bytes + text.len(), items),
+            Value::List(list) => (bytes, items + list.len()),
+            _ => (bytes, items),
+        })
     }
 
     /// Whether it has a field with a text.
@@ -166,6 +177,16 @@ impl Key {
     }
 }
 
+impl Reference {
+    /// Bytes of its text.
+    pub fn size(&self) -> usize {
+        match self {
+            Reference::Key(Key::Number(_)) => 0,
+            Reference::Key(Key::Text(text)) | Reference::Name(text) => text.len(),
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -206,8 +227,8 @@ impl<'de, 'n> Visitor<'de> for ObjectSeed<'_, 'n> {
         let mut object = Object { model: Value::Null, pk: Value::Null, fields: Vec::new() };
         while let Some(part) = map.next_key_seed(Name(PARTS))? {
             match part {
-                Some("model") => object.model = map.next_value_seed(ValueSeed(0))?,
-                Some("pk") => object.pk = map.next_value_seed(ValueSeed(0))?,
+                Some("model") => object.model = map.next_value_seed(ValueSeed(&[]))?,
+                Some("pk") => object.pk = map.next_value_seed(ValueSeed(&[]))?,
                 Some("fields") => object.fields = map.next_value_seed(Fields(self.0))?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -240,7 +261,7 @@ impl<'de, 'n> Visitor<'de> for Fields<'_, 'n> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let value = map.next_value_seed(ValueSeed(DEEPEST))?;
+            let value = map.next_value_seed(ValueSeed(MOST_ITEMS))?;
             // Of two with the same name the last one counts, as in Python.
             fields.retain(|(known, _)| *known != name);
             fields.push((name, value));
@@ -272,8 +293,8 @@ impl<'n> Visitor<'_> for Name<'_, 'n> {
     }
 }
 
-/// Reads a value; lists in lists only so deep.
-struct ValueSeed(u8);
+/// Reads a value; its lists have so many items, and those in them, and no list is deeper.
+struct ValueSeed(&'static [usize]);
 
 impl<'de> DeserializeSeed<'de> for ValueSeed {
     type Value = Value;
@@ -311,22 +332,25 @@ impl<'de> Visitor<'de> for ValueSeed {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.into()))
+        Ok(if text.len() > MOST_TEXT { Value::Other("a text that is too long") } else { Value::Text(text.into()) })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        if let Some(depth) = self.0.checked_sub(1) {
-            while let Some(item) = list.next_element_seed(ValueSeed(depth))? {
-                items.push(item);
-                if items.len() > MOST_ITEMS {
-                    break;
+        if let Some((&most, deeper)) = self.0.split_first() {
+            while items.len() < most {
+                match list.next_element_seed(ValueSeed(deeper))? {
+                    Some(item) => items.push(item),
+                    None => return Ok(Value::List(items)),
                 }
             }
         }
-        let whole = self.0 > 0 && items.len() <= MOST_ITEMS;
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(if whole { Value::List(items) } else { Value::Other("a list that is too long or too deep") })
+        let mut rest = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            rest += 1;
+        }
+        let is_whole = rest == 0 && !self.0.is_empty();
+        Ok(if is_whole { Value::List(items) } else { Value::Other("a list that is too long or too deep") })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {

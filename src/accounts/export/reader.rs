@@ -12,17 +12,25 @@ use serde_json::error::Category;
 use std::fmt;
 use std::io::Read;
 
-/// More text is not read: a small gzip file can hold more than any memory.
-pub(super) const MOST: usize = 512 * 1024 * 1024;
+/// What is not exceeded: a small gzip file can hold more than any memory.
+pub(super) const LIMITS: Limits = Limits { text: 512 * 1024 * 1024, memory: 512 * 1024 * 1024 };
 
-/// Reads all users, from a file with at most so many bytes of text.
-pub(super) fn read(file: impl Read, names: &FieldNames, most: usize) -> Result<Users, Fault> {
+/// In bytes.
+pub(super) struct Limits {
+    /// Text that is read.
+    pub text: usize,
+    /// What is kept of it.
+    pub memory: usize,
+}
+
+/// Reads all users, from a file within these limits.
+pub(super) fn read(file: impl Read, names: &FieldNames, limits: &Limits) -> Result<Users, Fault> {
     let progress = Progress::new();
-    let mut text = Text::new(file, most, &progress)?;
+    let mut text = Text::new(file, limits.text, &progress)?;
     let at_line = |fault: Fault| fault.at(format!("line {}", progress.line()));
     let first = text.first().map_err(at_line)?;
     let mut objects = Objects {
-        collector: Collector::new(names),
+        collector: Collector::new(names, limits.memory),
         wanted: Collector::wanted(names),
         progress: &progress,
         position: Position::default(),
@@ -42,7 +50,7 @@ pub(super) fn read(file: impl Read, names: &FieldNames, most: usize) -> Result<U
         }
     };
     result.map_err(|error| objects.explain(&error, skipped))?;
-    objects.collector.finish()
+    Ok(Users { shows_its_end: first == Some(b'['), ..objects.collector.finish()? })
 }
 
 /// Reads objects, and knows where it is.
@@ -108,7 +116,9 @@ impl<'de> DeserializeSeed<'de> for &mut Objects<'_, '_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         self.position = Position { line: self.progress.line(), object: self.position.object + 1 };
         self.is_inside = true;
+        self.progress.begin_object();
         let object = ObjectSeed(&self.wanted).deserialize(deserializer)?;
+        self.progress.end_object();
         self.collector.take(object, self.position).map_err(|fault| {
             self.fault = Some(fault);
             D::Error::custom("an object is wrong")

@@ -1,7 +1,7 @@
 //! What is read from an export, and what is said of one that is wrong.
 
 use super::fault::Fault;
-use super::reader::{MOST, read};
+use super::reader::{LIMITS, Limits, read};
 use super::text::explain;
 use super::users::Users;
 use super::*;
@@ -27,11 +27,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn users(bytes: impl AsRef<[u8]>) -> Result<Users, Fault> {
-    read(bytes.as_ref(), &FieldNames::default(), MOST)
+    read(bytes.as_ref(), &FieldNames::default(), &LIMITS)
 }
 
 fn named(text: &str, names: FieldNames) -> Result<Users, String> {
-    read(text.as_bytes(), &names, MOST).map_err(|fault| fault.text)
+    read(text.as_bytes(), &names, &LIMITS).map_err(|fault| fault.text)
 }
 
 #[track_caller]
@@ -354,10 +354,82 @@ fn no_more_is_read_than_a_limit() {
     let text = lines(&[ANN, GROUP]);
     let names = FieldNames::default();
     for file in [text.clone().into_bytes(), gzip(text.as_bytes())] {
-        assert_eq!(read(&*file, &names, text.len()).unwrap().users.len(), 1);
-        let fault = read(&*file, &names, text.len() - 1).unwrap_err();
+        let most = |text| Limits { text, ..LIMITS };
+        assert_eq!(read(&*file, &names, &most(text.len())).unwrap().users.len(), 1);
+        let fault = read(&*file, &names, &most(text.len() - 1)).unwrap_err();
         assert!(fault.text.contains("it is longer than 512 MiB; dump no more than is needed: manage.py"), "{fault:?}");
     }
+}
+
+#[test]
+fn no_more_is_kept_than_a_limit() {
+    let user = |number: u32| ANN.replace("5,", &format!("{number},")).replace("ann", &format!("user-{number}"));
+    let with_group = |number: u32| user(number).replace("[\"staff\"], 1", &format!("[\"group-{number}\"]"));
+    let group = |number: u32| GROUP.replace("1,", &format!("{number},"));
+    let account = |number: u32| account(&number.to_string(), &format!("[\"group-{number}\"]"));
+    let ftp_group = |number: u32| FTP_GROUP.replace("2,", &format!("{number},"));
+    let long = |number: u32| user(number).replace("\"x\"", &format!("\"{}\"", "x".repeat(1000)));
+    let makers: [(&dyn Fn(u32) -> String, usize); 6] =
+        [(&user, 352), (&with_group, 185), (&group, 380), (&account, 189), (&ftp_group, 380), (&long, 45)];
+    let limits = Limits { memory: 100 * 1024, ..LIMITS };
+    for (make, most) in makers {
+        let text = (100..1000).map(make).collect::<Vec<_>>().join("\n");
+        let fault = read(text.as_bytes(), &FieldNames::default(), &limits).unwrap_err().text;
+        let why =
+            "users and groups up to here take more than 512 MiB of memory; dump no more than is needed: manage.py";
+        assert!(fault.starts_with(&format!("line {most}, object {most} (")) && fault.contains(why), "{fault}");
+    }
+}
+
+#[test]
+fn of_a_value_no_more_is_kept_than_a_site_has() {
+    let long = "x".repeat(64 * 1024);
+    assert_eq!(&*all(lines(&[GROUP, &ANN.replace("\"x\"", &format!("\"{long}\""))]))[0].password, long);
+    let items = |count: usize| ANN.replace("[\"staff\"], 1", &vec!["1"; count].join(","));
+    assert_eq!(all(lines(&[GROUP, &items(10_000)]))[0].groups.len(), 10_000);
+    let too_deep = "an item of groups is a list that is too long or too deep";
+    for (object, why) in [
+        (ANN.replace("\"x\"", &format!("\"{long}x\"")), "password is a text that is too long, not a text"),
+        (ANN.replace("\"ann\"", &format!("\"{long}x\"")), "username is a text that is too long, not a text"),
+        (items(10_001), "groups is a list that is too long or too deep, not a list"),
+        (ANN.replace("\"staff\"", "0, 0, 0"), &format!("{too_deep}, not a primary key or the list of one name")),
+    ] {
+        assert_eq!(fault(lines(&[GROUP, &object])), format!("line 2, object 2 (auth.user, pk 5): {why}"));
+    }
+    let model = ANN.replace("auth.user", &format!("{long}x"));
+    assert!(fault(model).contains("model is a text that is too long, not a text"));
+}
+
+#[test]
+fn an_object_of_another_model_may_be_long_but_not_endless() {
+    let other = |length: usize| {
+        let begin = r#"{"model": "shop.picture", "pk": 1, "fields": {"data": ""#;
+        format!("{begin}{}\"}}}}", "x".repeat(length - begin.len() - 3))
+    };
+    let limit = 16 * 1024 * 1024;
+    // The first byte is looked at before it is known that an object begins.
+    assert_eq!(all(lines(&[&other(limit), ANN, GROUP, &other(limit)])).len(), 1);
+    let why = "line 2, object 2: the object is longer than 16 MiB; dump no more than is needed: manage.py";
+    assert!(fault(lines(&[ANN, &other(limit + 2)])).starts_with(why));
+    let deep = format!("{{\"a\": {}", "[".repeat(limit));
+    assert!(fault(lines(&[ANN, &deep])).starts_with(why));
+    // Between objects there may be anything that is blank.
+    assert_eq!(all(lines(&[ANN, &" ".repeat(limit + 2), GROUP])).len(), 1);
+}
+
+#[test]
+fn models_that_may_have_users_are_named_as_far_as_anybody_reads() {
+    let member = |number: u32| {
+        let fields = r#""fields": {"username": "ann", "password": "x"}"#;
+        format!(r#"{{"model": "app.model{number}", {fields}}}"#)
+    };
+    let objects: Vec<String> = (100..1000).map(member).collect();
+    let fault = fault(objects.join("\n"));
+    assert!(
+        fault.starts_with("it may have users in app.model100 and app.model101 and ") && fault.len() < 400,
+        "{fault}"
+    );
+    assert_eq!(all(lines(&[&objects.join("\n"), ANN, GROUP]))[0].username, "ann");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// Read at once.
 const PIECE: usize = 64 * 1024;
+/// Bytes of an object, of whatever model: a text in it, or how deep it is, is held in memory while it is read.
+const MOST_OF_OBJECT: usize = 16 * 1024 * 1024;
 const GZIP: &[u8] = &[0x1F, 0x8B];
 const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
@@ -18,17 +20,34 @@ pub(super) const DUMP: &str = "manage.py dumpdata auth.user auth.group django_ft
 #[derive(Debug)]
 pub(super) struct Progress {
     line: Cell<u32>,
+    /// Bytes that may still come before the object ends.
+    room: Cell<usize>,
     fault: RefCell<Option<Fault>>,
 }
 
 impl Progress {
     pub fn new() -> Progress {
-        Progress { line: Cell::new(1), fault: RefCell::default() }
+        Progress { line: Cell::new(1), room: Cell::new(usize::MAX), fault: RefCell::default() }
     }
 
     /// The line of the last byte that was read.
     pub fn line(&self) -> u32 {
         self.line.get()
+    }
+
+    /// What comes now is an object, which is not to be too long.
+    pub fn begin_object(&self) {
+        self.room.set(MOST_OF_OBJECT);
+    }
+
+    /// What comes now is none.
+    pub fn end_object(&self) {
+        self.room.set(usize::MAX);
+    }
+
+    fn use_room(&self, bytes: usize) -> Result<(), Fault> {
+        self.room.set(self.room.get().checked_sub(bytes).ok_or_else(too_long_object)?);
+        Ok(())
     }
 
     /// Why the reader failed, if it did.
@@ -137,12 +156,13 @@ impl<'p> Text<'p> {
 impl Read for Text<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let progress = self.progress;
-        let mut rest = self.rest().map_err(|fault| {
+        let fail = |fault: Fault| {
             let error = io::Error::other(fault.text.clone());
             *progress.fault.borrow_mut() = Some(fault);
             error
-        })?;
-        let count = rest.read(buffer)?;
+        };
+        let count = self.rest().map_err(fail)?.read(buffer)?;
+        progress.use_room(count).map_err(fail)?;
         self.give(count);
         Ok(count)
     }
@@ -163,4 +183,8 @@ pub(super) fn explain(error: &io::Error) -> Fault {
 
 fn too_long() -> Fault {
     Fault::new(format!("it is longer than 512 MiB; dump no more than is needed: {DUMP}"))
+}
+
+fn too_long_object() -> Fault {
+    Fault::new(format!("the object is longer than 16 MiB; dump no more than is needed: {DUMP}"))
 }

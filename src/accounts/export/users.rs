@@ -13,6 +13,8 @@ pub(super) struct Users {
     pub ftp_groups: Vec<FtpGroup>,
     pub accounts: Vec<StoredAccount>,
     pub has_ftp_objects: bool,
+    /// An array is whole or none. JSON lines are as whole without the last ones.
+    pub shows_its_end: bool,
 }
 
 #[derive(Debug)]

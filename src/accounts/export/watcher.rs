@@ -9,10 +9,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks at the file.
 const PERIOD: Duration = Duration::from_millis(250);
+/// JSON lines that are written in place are whole when nothing was written for so long: who writes them may pause.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The users that are in force.
 #[derive(Debug)]
@@ -50,8 +52,11 @@ pub(super) struct Watcher {
     in_force: Arc<InForce>,
     /// What the file was when it was read last; None: it is to be read in any case.
     read: Option<State>,
-    /// What it was at the last look.
+    /// What it was at the last look, and since when.
     seen: State,
+    since: Instant,
+    /// Users that were read, of a file that may still be written.
+    waiting: Option<Users>,
     /// The last error, until all is well.
     complaint: Option<(State, String)>,
 }
@@ -62,7 +67,8 @@ impl Watcher {
         let seen = State::of(&path);
         let users = read(&path, &names).map_err(|fault| fault.text)?;
         let read = Some(seen).filter(|state| !state.is_fresh());
-        Ok(Watcher { path, names, in_force: Arc::new(InForce::new(users)), read, seen, complaint: None })
+        let in_force = Arc::new(InForce::new(users));
+        Ok(Watcher { path, names, in_force, read, seen, since: Instant::now(), waiting: None, complaint: None })
     }
 
     pub fn in_force(&self) -> Arc<InForce> {
@@ -77,20 +83,30 @@ impl Watcher {
     }
 
     /// A file is read when it has stayed the same for a period. Who writes it in place, writes on; and what is written
-    /// so far may look whole.
+    /// so far may look whole, JSON lines in particular: these wait for longer, unless they were moved into place.
     fn look(&mut self) {
         let now = State::of(&self.path);
-        let is_settled = std::mem::replace(&mut self.seen, now) == now;
-        if !is_settled || self.read == Some(now) {
+        if std::mem::replace(&mut self.seen, now) != now {
+            self.since = Instant::now();
+            self.waiting = None;
+            return;
+        }
+        if self.read == Some(now) {
+            if self.since.elapsed() >= PAUSE
+                && let Some(users) = self.waiting.take()
+            {
+                self.take(users);
+            }
             return;
         }
         let result = read(&self.path, &self.names);
         if State::of(&self.path) != now {
             return;
         }
-        self.read = Some(now);
+        let before = self.read.replace(now);
         match result {
-            Ok(users) => self.take(users),
+            Ok(users) if users.shows_its_end || now.was_moved(before) => self.take(users),
+            Ok(users) => self.waiting = Some(users),
             Err(fault) => self.complain(now, fault),
         }
     }
@@ -119,7 +135,7 @@ impl Watcher {
 }
 
 fn read(path: &Path, names: &FieldNames) -> Result<Users, Fault> {
-    let users = file::open(path).and_then(|file| reader::read(file, names, reader::MOST));
+    let users = file::open(path).and_then(|file| reader::read(file, names, &reader::LIMITS));
     users.map_err(|fault| fault.at(format!("export {}", path.display())))
 }
 
@@ -136,6 +152,11 @@ mod tests {
         (watcher.in_force.users().users.len(), watcher.in_force.version())
     }
 
+    /// As if the file had been as it is for so long.
+    fn pause(watcher: &mut Watcher) {
+        watcher.since = Instant::now().checked_sub(PAUSE).unwrap();
+    }
+
     #[test]
     fn a_file_is_read_when_it_is_no_longer_written() {
         let path = std::env::temp_dir().join(format!("django-ftpd-{}-watched.json", std::process::id()));
@@ -143,6 +164,8 @@ mod tests {
         let mut watcher = Watcher::new(path.clone(), FieldNames::default()).unwrap();
         // It was new when it was read: the same stamp could have been another file's.
         watcher.read = None;
+        assert_eq!(look(&mut watcher), (1, 0));
+        pause(&mut watcher);
         assert_eq!(look(&mut watcher), (1, 1));
         assert_eq!(look(&mut watcher), (1, 1));
         let mut file = std::fs::File::options().append(true).open(&path).unwrap();
@@ -151,8 +174,14 @@ mod tests {
             let user = ANN.replace("\"pk\": 1", &format!("\"pk\": {number}")).replace("ann", &format!("user-{number}"));
             write!(file, "\n{user}").unwrap();
             assert_eq!(look(&mut watcher), (1, 1));
+            // A pause that is not long enough.
+            assert_eq!(look(&mut watcher), (1, 1));
+            assert_eq!(watcher.waiting.as_ref().map(|users| users.users.len()), Some(number));
         }
+        assert_eq!(look(&mut watcher), (1, 1));
+        pause(&mut watcher);
         assert_eq!(look(&mut watcher), (4, 2));
+        pause(&mut watcher);
         assert_eq!(look(&mut watcher), (4, 2));
         std::fs::remove_file(&path).unwrap();
         for _ in 0..3 {
@@ -160,10 +189,24 @@ mod tests {
         }
         let (state, complaint) = watcher.complaint.clone().unwrap();
         assert!(state == State::Not(std::io::ErrorKind::NotFound) && complaint.contains("it does not exist"));
-        std::fs::write(&path, ANN).unwrap();
+        std::fs::write(&path, format!("[{ANN}]")).unwrap();
         assert_eq!(look(&mut watcher), (4, 2));
         assert_eq!(look(&mut watcher), (1, 3));
         assert_eq!(watcher.complaint, None);
+        // Another file, but written where it is.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, ANN.replace("ann", "bob")).unwrap();
+        assert_eq!(look(&mut watcher), (1, 3));
+        assert_eq!(look(&mut watcher), (1, 3));
+        assert!(watcher.waiting.is_some());
+        // It was moved: its name is younger than its last write.
+        let other = path.with_extension("new");
+        std::fs::write(&other, format!("{ANN}\n{}", ANN.replace("1", "2").replace("ann", "bob"))).unwrap();
+        let file = std::fs::File::options().append(true).open(&other).unwrap();
+        file.set_modified(std::time::SystemTime::now() - PAUSE).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(look(&mut watcher), (1, 3));
+        assert_eq!(look(&mut watcher), (2, 4));
         std::fs::remove_file(&path).unwrap();
     }
 }
