@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod followers;
 mod logging;
 mod manage;
 mod parts;

@@ -1,5 +1,6 @@
 //! `django-ftpd serve`: the configuration becomes a server.
 
+use super::followers::Followers;
 use super::{Failure, logging, parts};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
@@ -15,16 +16,16 @@ const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     logging::start();
-    let server = prepare(config)?;
+    let (server, followers) = prepare(config)?;
     if let Some(address) = server.implicit_address() {
         log::info!("implicit TLS is on {address}");
     }
     log::info!("django-ftpd {} listens on {}", env!("CARGO_PKG_VERSION"), server.address());
-    serve(server, HangUp::Ignored)
+    serve(server, followers, HangUp::Ignored)
 }
 
 /// A server that listens, with all that the configuration names opened.
-pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
+pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
@@ -43,6 +44,7 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
         let path = config.journal.as_deref().unwrap_or("".as_ref());
         Failure::Configuration(format!("journal: {}: {error}", path.display()))
     })?;
+    let followers = Followers::start(&config, journal.as_ref()).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))
@@ -54,21 +56,24 @@ pub(super) fn prepare(config: Config) -> Result<Server, Failure> {
     if faults.len() > FAULTS {
         log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);
     }
-    Ok(match journal {
+    let server = match journal {
         Some(journal) => server.sink(journal),
         None => server,
-    })
+    };
+    Ok((server, followers))
 }
 
 /// Serves until a signal stops it.
-pub(super) fn serve(server: Server, hang_up: HangUp) -> Result<(), Failure> {
+pub(super) fn serve(server: Server, followers: Followers, hang_up: HangUp) -> Result<(), Failure> {
     limits::raise_open_files();
     limits::clear_umask();
     let failed = |error: io::Error| Failure::Runtime(error.to_string());
     let stopper = server.stopper();
     signals::survive_file_size_limit().map_err(failed)?;
     signals::on_stop(hang_up, move || stopper.stop()).map_err(failed)?;
-    server.run().map_err(failed)
+    let result = server.run().map_err(failed);
+    followers.finish();
+    result
 }
 
 fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {

@@ -1,6 +1,6 @@
 //! `[user."ann"]`, `[group."staff"]`, `[network."10.0.0.0/8"]`: what holds for some only, which stands in files alone.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::file::scalar;
 use super::options::OPTIONS;
@@ -142,12 +142,16 @@ pub(super) fn networks(at: &impl Fn(usize) -> String, table: &DeTable) -> Result
     Ok(found.into_iter().filter_map(|(network, tls)| Some((network, tls?))).collect())
 }
 
-enum Fault {
+/// What is wrong with a key of a section.
+pub(super) enum Fault {
+    /// Its value, and why.
     Value(String),
+    /// There is none of that name; perhaps this one was meant.
     NoSuchKey(Option<&'static str>),
 }
 
-fn values(value: &DeValue) -> Result<Vec<String>, Fault> {
+/// A value as text, or the items of a list.
+pub(super) fn values(value: &DeValue) -> Result<Vec<String>, Fault> {
     let text = |value: &DeValue| match value {
         DeValue::Datetime(moment) => Ok(moment.to_string()),
         value => scalar(value),
@@ -179,20 +183,47 @@ fn sections<N, S: Default>(
         if keys.is_empty() {
             return Err(Problem::new(format!("{origin}: says nothing")));
         }
-        let mut section = S::default();
-        for (key, value) in keys {
-            let (position, key) = (key.span().start, key.get_ref());
-            let origin = format!("{}: {kind}.{name:?}.{key}", at(position));
-            match parse(&mut section, key, value.get_ref()) {
-                Ok(()) => {}
-                Err(Fault::Value(why)) => return Err(Problem::new(format!("{origin}: {why}"))),
-                Err(Fault::NoSuchKey(_)) if OPTIONS.iter().any(|option| option.name == key) => {
-                    return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
-                }
-                Err(Fault::NoSuchKey(meant)) => return Err(no_such_option(&origin, meant.map(String::from))),
-            }
-        }
-        found.push((who, section));
+        found.push((who, section(at, &format!("{kind}.{name:?}"), keys, &parse)?));
     }
     Ok(found)
+}
+
+/// The tables of an array such as `[[webhook]]`, each with what its keys say.
+pub(super) fn tables<S: Default>(
+    at: &impl Fn(usize) -> String,
+    kind: &str,
+    array: &DeArray,
+    parse: impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault>,
+) -> Result<Vec<S>, Problem> {
+    let mut found = Vec::new();
+    for table in array {
+        let DeValue::Table(keys) = table.get_ref() else {
+            let origin = at(table.span().start);
+            return Err(Problem::new(format!("{origin}: {kind}: is no section, such as [[{kind}]]")));
+        };
+        found.push(section(at, kind, keys, &parse)?);
+    }
+    Ok(found)
+}
+
+fn section<S: Default>(
+    at: &impl Fn(usize) -> String,
+    name: &str,
+    keys: &DeTable,
+    parse: impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault>,
+) -> Result<S, Problem> {
+    let mut section = S::default();
+    for (key, value) in keys {
+        let (position, key) = (key.span().start, key.get_ref());
+        let origin = format!("{}: {name}.{key}", at(position));
+        match parse(&mut section, key, value.get_ref()) {
+            Ok(()) => {}
+            Err(Fault::Value(why)) => return Err(Problem::new(format!("{origin}: {why}"))),
+            Err(Fault::NoSuchKey(_)) if OPTIONS.iter().any(|option| option.name == key) => {
+                return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
+            }
+            Err(Fault::NoSuchKey(meant)) => return Err(no_such_option(&origin, meant.map(String::from))),
+        }
+    }
+    Ok(section)
 }

@@ -1,6 +1,6 @@
 //! The durable log of events: JSON lines in a file that only grows.
 
-use super::{Entry, Sink};
+use super::{Entry, Sink, Tide};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -23,6 +23,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     last_seq: u64,
+    tide: Tide,
     /// Lines that are not all written, and how much of them is.
     lines: Vec<u8>,
     written: usize,
@@ -34,7 +35,12 @@ impl Journal {
         let path = path.as_ref().to_path_buf();
         let mut file = open(&path)?;
         let last_seq = repair(&mut file, &path)?;
-        Ok(Journal { path, file, last_seq, lines: Vec::new(), written: 0 })
+        Ok(Journal { path, file, last_seq, tide: Tide::default(), lines: Vec::new(), written: 0 })
+    }
+
+    /// Tells how far it has been written.
+    pub fn tide(&self) -> Tide {
+        self.tide.clone()
     }
 
     /// Writes what waits to the file that has the name now; the next attempt goes on where this one ends.
@@ -70,6 +76,7 @@ impl Journal {
 impl Sink for Journal {
     fn record(&mut self, entry: &Entry) {
         self.lines.extend_from_slice(&entry.json_line());
+        self.last_seq = entry.seq;
     }
 
     /// Returns when all is written. While it is not, events wait, and then sessions do.
@@ -85,6 +92,7 @@ impl Sink for Journal {
             }
             std::thread::sleep(RETRY);
         }
+        self.tide.rise(self.last_seq);
         if complained.is_some() {
             log::info!("journal {}: written again, nothing is lost", self.path.display());
         }

@@ -3,12 +3,19 @@
 
 mod bus;
 mod complaints;
+pub mod followers;
 mod journal;
 mod json;
+mod line;
+mod reader;
+mod tide;
 
 pub use bus::{Audit, Bus};
 pub use complaints::Complaints;
 pub use journal::Journal;
+pub use line::Line;
+pub use reader::Reader;
+pub use tide::Tide;
 
 use crate::protocol::protection::Protection;
 use crate::protocol::shown::Shown;
