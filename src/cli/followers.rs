@@ -1,12 +1,11 @@
 //! The followers of the journal that the configuration names.
 
+use super::programs;
 use crate::config::Config;
 use crate::events::followers::{Follower, Plan, Running, state_beside};
 use crate::events::{Journal, Sink, Tide};
 use std::time::{Duration, Instant};
 
-/// Attempts with one event until it is set aside, where nothing else is said.
-const TRIES: u32 = 5;
 /// What followers get to deal with the last events when the server has stopped.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 
@@ -18,30 +17,38 @@ pub(super) struct Followers {
 }
 
 /// A follower to be started.
-struct Planned {
-    name: String,
-    tries: u32,
-    follower: Box<dyn Follower>,
+pub(super) struct Planned {
+    /// What it is called in the log, and its files.
+    pub(super) name: String,
+    /// Attempts with one event until it is set aside.
+    pub(super) tries: u32,
+    /// What it does.
+    pub(super) follower: Box<dyn Follower>,
+}
+
+impl Planned {
+    /// Why it can't do anything.
+    pub(super) fn without_journal(&self) -> String {
+        format!("{}: it follows the journal, and there is none; name one with journal", self.name)
+    }
 }
 
 /// All that the configuration names, or why one can't be made.
-fn planned(_config: &Config) -> Result<Vec<Planned>, String> {
-    Ok(Vec::new())
+fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
+    programs::execs(config, tide)
 }
 
 impl Followers {
     /// Starts them behind the journal.
     pub(super) fn start(config: &Config, journal: Option<&Journal>) -> Result<Followers, String> {
-        let planned = planned(config)?;
+        let tide = journal.map(Journal::tide).unwrap_or_default();
+        let planned = planned(config, &tide)?;
         let (Some(path), Some(journal)) = (&config.journal, journal) else {
             return match planned.first() {
-                Some(first) => {
-                    Err(format!("{}: it follows the journal, and there is none; name one with journal", first.name))
-                }
+                Some(first) => Err(first.without_journal()),
                 None => Ok(Followers::default()),
             };
         };
-        let tide = journal.tide();
         let start = |Planned { name, tries, follower }| {
             let plan = Plan { name, journal: path.clone(), state: state_beside(path), tries };
             let named = plan.name.clone();

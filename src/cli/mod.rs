@@ -6,6 +6,7 @@ mod followers;
 mod logging;
 mod manage;
 mod parts;
+mod programs;
 mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};

@@ -1,13 +1,14 @@
 //! `django-ftpd serve`: the configuration becomes a server.
 
 use super::followers::Followers;
-use super::{Failure, logging, parts};
+use super::{Failure, logging, parts, programs};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::events::Journal;
 use crate::process::limits;
 use crate::process::signals::{self, HangUp};
 use crate::server::Server;
+use crate::session::Settings;
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
 
@@ -29,6 +30,7 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
+    let gates = programs::gates(&config).map_err(Failure::Configuration)?;
     let mut server = Server::bind((config.address.host.as_str(), config.address.port))
         .map_err(|error| cannot_listen(&config.address, &error))?;
     if let Some(address) = &config.implicit_tls {
@@ -51,7 +53,7 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
         .caps(parts::caps(&config))
         .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
         .grace(config.stop_timeout)
-        .settings(parts::settings(config));
+        .settings(Settings { gates, ..parts::settings(config) });
     faults.iter().take(FAULTS).for_each(|fault| log::warn!("{fault}"));
     if faults.len() > FAULTS {
         log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);

@@ -4,6 +4,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::file::scalar;
 use super::options::OPTIONS;
+use super::programs::{ExecTable, GateTable};
 use super::suggest::{nearest_of, no_such_option};
 use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size};
 use super::{Network, Problem};
@@ -18,6 +19,10 @@ pub struct Sections {
     pub groups: Vec<(String, Section)>,
     /// Whether TLS is required of clients in a network.
     pub networks: Vec<(Network, bool)>,
+    /// Programs that run for events.
+    pub execs: Vec<ExecTable>,
+    /// Programs that decide about uploads.
+    pub gates: Vec<GateTable>,
 }
 
 /// What one section says.
@@ -29,20 +34,20 @@ pub struct Section {
     pub rule: Rule,
 }
 
-/// One key of a section.
+/// One key of a section or of a table such as `[[gate]]`, in which `S` is what it says.
 #[derive(Debug)]
-pub struct Key {
+pub struct Key<S> {
     /// As it is written.
     pub name: &'static str,
     /// A value, as TOML.
     pub example: &'static str,
     /// One sentence for the administrator.
     pub doc: &'static str,
-    set: fn(&mut Section, &[String]) -> Result<(), String>,
+    pub(super) set: fn(&mut S, &[String]) -> Result<(), String>,
 }
 
 /// Every key of a section about users or groups.
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key<Section>] = &[
     Key {
         name: "permission",
         example: "\"elradfmwMT\"",
@@ -105,12 +110,12 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
-fn put<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+pub(super) fn put<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
     *field = Some(value?);
     Ok(())
 }
 
-fn one(values: &[String]) -> Result<&str, String> {
+pub(super) fn one(values: &[String]) -> Result<&str, String> {
     match values {
         [value] => Ok(value),
         _ => Err("takes one value, not a list".to_string()),
@@ -123,13 +128,17 @@ pub(super) fn people(
     kind: &str,
     table: &DeTable,
 ) -> Result<Vec<(String, Section)>, Problem> {
-    let parse = |section: &mut Section, name: &str, value: &DeValue| {
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            return Err(Fault::NoSuchKey(nearest_of(KEYS.iter().map(|key| key.name), name)));
+    sections(at, kind, table, |name| Ok(name.to_string()), set_one_of(KEYS))
+}
+
+/// What sets a key of a table of keys.
+pub(super) fn set_one_of<S>(keys: &'static [Key<S>]) -> impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault> {
+    |section, name, value| {
+        let Some(key) = keys.iter().find(|key| key.name == name) else {
+            return Err(Fault::NoSuchKey(nearest_of(keys.iter().map(|key| key.name), name)));
         };
         (key.set)(section, &values(value)?).map_err(Fault::Value)
-    };
-    sections(at, kind, table, |name| Ok(name.to_string()), parse)
+    }
 }
 
 /// The sections about networks.

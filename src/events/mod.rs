@@ -46,6 +46,30 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 15] = [
+        Kind::ServerStarted,
+        Kind::ServerStopped,
+        Kind::ClientConnected,
+        Kind::ClientDisconnected,
+        Kind::Login,
+        Kind::LoginFailed,
+        Kind::Logout,
+        Kind::FileReceived,
+        Kind::FileSent,
+        Kind::FileReceivedIncomplete,
+        Kind::FileSentIncomplete,
+        Kind::FileDeleted,
+        Kind::FileRenamed,
+        Kind::DirectoryCreated,
+        Kind::DirectoryDeleted,
+    ];
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name in the journal, the log and Django.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,8 +1,10 @@
 //! Followers of the journal: each reads it in a thread of its own, on from a position that it saves, so each event
 //! reaches it at least once and in order, over restarts and outages, and nobody waits for it.
 
+pub mod exec;
 mod position;
 
+pub use exec::Exec;
 pub use position::Position;
 
 use super::line::Line;
