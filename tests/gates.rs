@@ -1,6 +1,6 @@
 //! Programs that decide about uploads: what they see, what they refuse, and that nothing gets past them.
 
-use crate::support::{Client, Signal, TestServer, eventually, noise};
+use crate::support::{Client, Signal, TestServer, eventually, has_ended, noise};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -51,15 +51,6 @@ fn files(home: &Path) -> Vec<String> {
         fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-#[track_caller]
-fn has_ended(pid: &[u8]) {
-    let pid = String::from_utf8(pid.to_vec()).unwrap();
-    eventually("the process has ended", || {
-        let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        state.is_err() || state.unwrap().contains(") Z ")
-    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Programs that run for events: what they are told, byte for byte, and what becomes of those that fail, hang, flood or
 //! are not there.
 
-use crate::support::{Builder, Signal, TestServer, eventually};
+use crate::support::{Builder, Signal, TestServer, eventually, has_ended};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -52,15 +52,6 @@ fn expect_out(server: &TestServer, name: &str, expected: &[u8]) {
 
 fn state(server: &TestServer, name: &str) -> PathBuf {
     server.outside("events.jsonl.followers").join(name)
-}
-
-#[track_caller]
-fn has_ended(pid: &str) {
-    // What is left of it at most waits for init.
-    eventually("the process has ended", || {
-        let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        state.is_err() || state.unwrap().contains(") Z ")
-    });
 }
 
 /// A program that writes each argument with a NUL behind it.
@@ -232,7 +223,7 @@ fn one_that_hangs_is_killed_with_all_it_has_started() {
     server.expect_log("after 1 attempts: it did not end within 0.5 seconds");
     eventually("the next one runs", || server.outside("out/done").exists());
     for name in ["child", "parent"] {
-        has_ended(&String::from_utf8(out(&server, name)).unwrap());
+        has_ended(&out(&server, name));
     }
 }
 
@@ -369,7 +360,7 @@ fn at_the_end_of_the_server_it_gets_a_little_time_and_is_killed() {
     lives.first.signal(Signal::TERM);
     assert!(lives.first.wait().success());
     assert!(begin.elapsed() < Duration::from_secs(15));
-    has_ended(&fs::read_to_string(lives.out.join("pid")).unwrap());
+    has_ended(&fs::read(lives.out.join("pid")).unwrap());
     fs::write(lives.out.join("open"), "").unwrap();
     let _next = lives.next();
     eventually("it ran again", || lives.out.join("done").exists());
