@@ -10,6 +10,7 @@
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
 //! accounts · events · net           who may log in · what happened · sockets
+//! programs                          what the administrator has run beside the server
 //! protocol                          the text of FTP: pure, no I/O
 //! ```
 //!
@@ -70,6 +71,7 @@ pub mod config;
 pub mod events;
 pub mod net;
 pub mod process;
+pub mod programs;
 pub mod protocol;
 pub mod server;
 pub mod session;

@@ -1,6 +1,6 @@
 //! A program that decides logins: what it is asked, what it may answer, and what becomes of it when it doesn't.
 
-use crate::support::{Client, TestServer, eventually};
+use crate::support::{Client, TestServer, eventually, has_ended};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -98,12 +98,7 @@ fn who_does_not_answer_in_time_is_killed_with_all_its_children() {
     assert_eq!(login(&server, "ann", "x").1, 421);
     assert!(begin.elapsed() < Duration::from_secs(10));
     server.expect_log("no answer within 0.5 seconds");
-    let child = fs::read_to_string(server.outside("homes/child")).unwrap();
-    // What is left of it at most waits for init.
-    eventually("its child has ended", || {
-        let state = fs::read_to_string(format!("/proc/{}/stat", child.trim()));
-        state.is_err() || state.unwrap().contains(") Z ")
-    });
+    has_ended(&fs::read(server.outside("homes/child")).unwrap());
 }
 
 #[test]

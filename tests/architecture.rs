@@ -12,6 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["session"],
     &["storage"],
     &["accounts", "events", "net"],
+    &["programs"],
     &["protocol"],
 ];
 

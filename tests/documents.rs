@@ -2,6 +2,7 @@
 //! the parts that are made from them.
 
 use django_ftpd::config::help;
+use django_ftpd::events::Kind;
 use std::path::{Path, PathBuf};
 
 fn document(name: &str) -> (PathBuf, String) {
@@ -46,6 +47,12 @@ fn the_readme_has_every_key_of_sections() {
 }
 
 #[test]
+fn the_readme_has_every_key_of_programs() {
+    holds_between("keys of exec -->\n", "<!-- end of exec -->", &help::exec_table());
+    holds_between("keys of gate -->\n", "<!-- end of gate -->", &help::gate_table());
+}
+
+#[test]
 fn the_readme_names_every_event() {
     let (_, text) = document("README.md");
     let (_, source) = document("src/events/mod.rs");
@@ -53,6 +60,7 @@ fn the_readme_names_every_event() {
     assert_eq!(names.len(), 15);
     for name in names {
         assert!(text.contains(&format!("`{name}`")), "{name}");
+        assert!(Kind::named(name).is_some_and(|kind| kind.name() == name), "{name}");
     }
 }
 

@@ -14,6 +14,8 @@
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
 //! | `sites.rs` | custom user models, sites without FTP accounts, what the file says of users and groups |
 //! | `accounts_command.rs` | a program that decides logins |
+//! | `programs.rs` | programs that run for events, and what they are told |
+//! | `gates.rs` | programs that decide about uploads |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
@@ -46,6 +48,7 @@ mod data_connections;
 mod events;
 mod export;
 mod faults;
+mod gates;
 mod journal;
 mod limits;
 mod listings;
@@ -53,6 +56,7 @@ mod login;
 mod manage;
 mod passwords;
 mod permissions;
+mod programs;
 mod security_files;
 mod security_logins;
 mod security_network;

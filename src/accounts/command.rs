@@ -3,52 +3,32 @@
 
 use super::rules::Rules;
 use super::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
+use crate::programs::{Answer, Input, Program, remark};
 use crate::protocol::json::Object;
 use crate::protocol::path::VirtualPath;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde_json::{Map, Value};
-use std::io::{self, ErrorKind, Read, Write};
 use std::num::NonZeroU64;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-
-/// The longest answer, and the longest complaint.
-const LONGEST: usize = 64 << 10;
 
 /// A program that decides logins.
 #[derive(Debug)]
 pub struct AccountsCommand {
-    program: String,
-    arguments: Vec<String>,
+    program: Program,
     patience: Duration,
-    user: Option<(u32, u32)>,
     rules: Rules,
 }
 
 impl AccountsCommand {
     /// This program with these arguments, which has so long for an answer.
     pub fn new(words: &[String], patience: Duration) -> Result<AccountsCommand, String> {
-        let Some((program, arguments)) = words.split_first() else { return Err("no program is named".to_string()) };
-        let path = Path::new(program);
-        if !path.is_absolute() {
-            return Err(format!("{program}: a program is named by its absolute path"));
-        }
-        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).map_err(|errno| format!("{program}: {errno}"))?;
-        Ok(AccountsCommand {
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            patience,
-            user: None,
-            rules: Rules::default(),
-        })
+        let program = Program::literal(words)?;
+        program.check()?;
+        Ok(AccountsCommand { program, patience, rules: Rules::default() })
     }
 
     /// Has it run as another user, which only root can.
     pub fn run_as(mut self, uid: u32, gid: u32) -> AccountsCommand {
-        self.user = Some((uid, gid));
+        self.program = self.program.run_as(uid, gid);
         self
     }
 
@@ -58,30 +38,16 @@ impl AccountsCommand {
         self
     }
 
-    fn ask(&self, question: &[u8]) -> Result<Vec<u8>, String> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).current_dir("/");
-        // What else the server was started with is not its business: there may be secrets.
-        let environment = ["PATH", "LANG", "LC_ALL", "TZ"].map(|name| (name, std::env::var_os(name)));
-        command.env_clear().envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        if let Some((uid, gid)) = self.user {
-            command.uid(uid).gid(gid);
-        }
-        let mut child = command.spawn().map_err(|error| error.to_string())?;
-        let answered = converse(&mut child, question, Instant::now() + self.patience);
-        if answered.is_err() {
-            stop(&mut child);
-        }
-        let Conversation { answer, complaint, status } = answered.map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => format!("no answer within {} seconds", self.patience.as_secs_f64()),
-            _ => error.to_string(),
-        })?;
-        match status.success() {
-            true => Ok(answer),
-            false => {
-                let complaint = String::from_utf8_lossy(&complaint);
-                Err(format!("{status}: {}", complaint.lines().next().unwrap_or("no word of why")))
+    fn ask(&self, question: Vec<u8>) -> Result<Vec<u8>, String> {
+        let until = Instant::now() + self.patience;
+        let running = self.program.start(|_| Vec::new(), Vec::new(), Input::Bytes(question));
+        let answer = running.and_then(|mut running| running.finish(until)).map_err(|error| error.to_string())?;
+        match answer {
+            None => Err(format!("no answer within {} seconds", self.patience.as_secs_f64())),
+            Some(Answer { is_cut: true, .. }) => Err("it says more than can be an answer".to_string()),
+            Some(Answer { status, output, .. }) if status.success() => Ok(output),
+            Some(Answer { status, complaint, .. }) => {
+                Err(format!("{status}: {}", remark(&complaint).as_deref().unwrap_or("no word of why")))
             }
         }
     }
@@ -96,83 +62,14 @@ impl Accounts for AccountsCommand {
             Proof::Certificate => question.truth("certificate", true),
         }
         question.text("remote_ip", attempt.remote.to_string().as_bytes());
-        let failed = |why: String| Refusal::Unavailable(format!("accounts_command {}: {why}", self.program));
-        let answer = self.ask(&question.finish()).map_err(failed)?;
+        let failed =
+            |why: String| Refusal::Unavailable(format!("accounts_command {}: {why}", self.program.path().display()));
+        let answer = self.ask(question.finish()).map_err(failed)?;
         match read(&answer, attempt.username).map_err(failed)? {
             Ok(account) => self.rules.apply(account, attempt.remote).map_err(Refusal::Denied),
             Err(why) => Err(Refusal::Denied(Denial::Other(why))),
         }
     }
-}
-
-struct Conversation {
-    answer: Vec<u8>,
-    complaint: Vec<u8>,
-    status: ExitStatus,
-}
-
-/// Writes the question, and reads until the program has ended.
-fn converse(child: &mut Child, question: &[u8], until: Instant) -> io::Result<Conversation> {
-    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let (Some(mut input), Some(mut output), Some(mut errors)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(ErrorKind::BrokenPipe.into());
-    };
-    rustix::io::ioctl_fionbio(&input, true)?;
-    rustix::io::ioctl_fionbio(&output, true)?;
-    rustix::io::ioctl_fionbio(&errors, true)?;
-    // A pipe has room for it. A program that does not want to hear it all may still know the answer.
-    match input.write_all(question) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),
-        _ => drop(input),
-    }
-    let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-    loop {
-        let is_open = (take(&mut output, &mut answer)?, take(&mut errors, &mut complaint)?);
-        // The end of a pipe is ready for ever; then only that of the program is waited for.
-        let mut waiting = vec![PollFd::new(&process, PollFlags::IN)];
-        if is_open.0 {
-            waiting.push(PollFd::new(&output, PollFlags::IN));
-        }
-        if is_open.1 {
-            waiting.push(PollFd::new(&errors, PollFlags::IN));
-        }
-        let left = until.checked_duration_since(Instant::now()).ok_or(ErrorKind::TimedOut)?;
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        match poll(&mut waiting, Some(&timeout)) {
-            Err(rustix::io::Errno::INTR) => continue,
-            result => result?,
-        };
-        if waiting.first().is_some_and(|process| !process.revents().is_empty()) {
-            take(&mut output, &mut answer)?;
-            take(&mut errors, &mut complaint)?;
-            return Ok(Conversation { answer, complaint, status: child.wait()? });
-        }
-    }
-}
-
-/// Reads what is there; false at the end.
-fn take(pipe: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
-    let mut piece = [0; 4096];
-    loop {
-        match pipe.read(&mut piece) {
-            Ok(0) => return Ok(false),
-            Ok(length) if into.len() + length > LONGEST => {
-                return Err(io::Error::other("it says more than can be an answer"));
-            }
-            Ok(length) => into.extend_from_slice(piece.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Ends it and what it has started.
-fn stop(child: &mut Child) {
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL); // it may have ended
-    let _ = child.wait();
 }
 
 /// The account of an answer, or why there is none.

@@ -30,7 +30,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         config.tls = config.tls.or(Some(false));
     }
     let certificate = config.certfile.clone().unwrap_or_default();
-    let server = serve::prepare(config)?;
+    let (server, followers) = serve::prepare(config)?;
     let address = server.address();
     let host = match address.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -50,7 +50,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     if !address.ip().is_loopback() {
         log::warn!("everybody who reaches {address} can log in: the password is known");
     }
-    serve::serve(server, HangUp::Stops)
+    serve::serve(server, followers, HangUp::Stops)
 }
 
 /// A fresh directory that nobody else can enter; removed when dropped.

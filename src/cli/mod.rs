@@ -2,9 +2,11 @@
 
 mod check;
 mod demo;
+mod followers;
 mod logging;
 mod manage;
 mod parts;
+mod programs;
 mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
@@ -19,8 +21,8 @@ An FTP server that logs people in with the accounts of a Django site.
 Usage: django-ftpd COMMAND [OPTIONS]
 
   serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
-  check [OPTIONS] [HOST:PORT]   examine configuration, database and certificate;
-                                exit status 1 on a fault
+  check [OPTIONS] [HOST:PORT]   examine configuration, database, certificate
+                                and programs; exit status 1 on a fault
   demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
                                 certificate of its own (default 127.0.0.1:2121)
 

@@ -198,6 +198,7 @@ pub(super) fn settings(config: Config) -> Settings {
         umask: config.umask,
         atomic_uploads: config.atomic_uploads,
         create_parents: config.create_parents,
+        gates: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The file of options: TOML, one key for each option, and sections for groups and networks. Every
+//! The file of options: TOML, one key for each option, sections for groups and networks, tables of programs. Every
 //! problem names the file, and the line if there is one; the values of options are not looked at here.
 
 use std::fs;
@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::options::{Kind, OPTIONS};
+use super::programs;
 use super::sections::{self, Sections};
 use super::suggest::{nearest, no_such_option};
 use super::{Problem, Setting};
@@ -57,6 +58,12 @@ fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
             ("user", DeValue::Table(users)) => file.sections.users = sections::people(&at, "user", users)?,
             ("group", DeValue::Table(groups)) => file.sections.groups = sections::people(&at, "group", groups)?,
             ("network", DeValue::Table(networks)) => file.sections.networks = sections::networks(&at, networks)?,
+            ("exec", DeValue::Array(tables)) => file.sections.execs = programs::execs(&at, tables)?,
+            ("gate", DeValue::Array(tables)) => file.sections.gates = programs::gates(&at, tables)?,
+            (kind @ ("exec" | "gate"), _) => {
+                let origin = at(key.span().start);
+                return Err(Problem::new(format!("{origin}: {kind}: there may be several, so it is [[{kind}]]")));
+            }
             _ => file.settings.push(setting(&at(key.span().start), key, value)?),
         }
     }
@@ -213,6 +220,46 @@ mod tests {
         let why = "\"10.0.0.1/8\" has bits behind its prefix; 10.0.0.0/8 is the network";
         refused("[network.'10.0.0.1/8']\ntls = 'optional'", &format!("x.conf:1: network.\"10.0.0.1/8\": {why}"));
         refused("[user.a]\nnetworks = ['10.0.0.1/8']", &format!("x.conf:2: user.\"a\".networks: {why}"));
+    }
+
+    #[test]
+    fn programs() {
+        let text = b"[[exec]]\nname = 'a-1_B'\ncommand = ['/bin/echo', '{path}', 'x']\nevents = 'ftp_login'\n\
+            [[exec]]\nname = 'b'\ncommand = '/bin/true'\nparallel = 4\ntimeout = 0.5\ntries = 1\nuser = 'ftp'\n\
+            [[gate]]\nname = 'a-1_B'\ncommand = ['/bin/true', '{bytes}']\non_error = 'accept'";
+        let sections = parse("x.conf", text).unwrap().sections;
+        let [first, second] = sections.execs.as_slice() else { panic!("{sections:?}") };
+        assert_eq!((first.name.as_deref(), first.tries.get(), first.user.as_deref()), (Some("a-1_B"), 5, None));
+        assert_eq!(format!("{:?} {:?}", first.events, second.events), "[Login] [FileReceived]");
+        assert_eq!((second.parallel.get(), second.tries.get(), second.timeout.as_millis()), (4, 1, 500));
+        assert_eq!(second.user.as_deref(), Some("ftp"));
+        assert_eq!(format!("{:?}", sections.gates[0].on_error), "Accept");
+    }
+
+    #[test]
+    fn faults_of_programs() {
+        refused("\n[[exec]]\ncommand = '/x'", "x.conf:2: exec: has no name; give it one, such as name = \"first\"");
+        let why = "has no command; name its program, such as command = [\"/bin/true\"]";
+        refused("[[gate]]\nname = 'a'", &format!("x.conf:1: gate: {why}"));
+        let twice = "[[gate]]\nname = 'a'\ncommand = '/x'\n".repeat(2);
+        refused(twice, "x.conf:4: gate.name: \"a\" is taken already");
+        refused("[[gate]]\nname = '../a'", "x.conf:2: gate.name: \"../a\" is not a name of letters, digits, - and _");
+        refused("[[exec]]\ncommand = 'x y'", "x.conf:2: exec.command: x y: a program is named by its absolute path");
+        refused("[[exec]]\ncommand = []", "x.conf:2: exec.command: no program is named");
+        let known =
+            "only {path}, {virtual_path}, {target}, {username}, {remote_ip}, {bytes}, {{ and }} can be used in braces";
+        refused("[[gate]]\ncommand = ['/x', '{seq}']", &format!("x.conf:2: gate.command: \"{{seq}}\": {known}"));
+        refused(
+            "[[exec]]\nevents = ['ftp_nothing']",
+            "x.conf:2: exec.events: \"ftp_nothing\" is not an event such as ftp_login",
+        );
+        refused("[[exec]]\nevents = []", "x.conf:2: exec.events: names no event");
+        refused("[[exec]]\ntimeout = 0", "x.conf:2: exec.timeout: \"0\" is not a number of seconds above 0");
+        refused("[[exec]]\nparallel = 0", "x.conf:2: exec.parallel: \"0\" is not a whole number above 0");
+        refused("[[gate]]\non_error = 'pass'", "x.conf:2: gate.on_error: \"pass\" is not refuse or accept");
+        refused("[[gate]]\ncomand = 'x'", "x.conf:2: gate.comand: no such option; did you mean command?");
+        refused("[gate]\nname = 'a'", "x.conf:1: gate: there may be several, so it is [[gate]]");
+        refused("exec = 1", "x.conf:1: exec: there may be several, so it is [[exec]]");
     }
 
     #[test]

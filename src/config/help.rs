@@ -5,7 +5,8 @@ use toml::de::DeValue;
 use super::HostPort;
 use super::options::Initial::{Is, Unset};
 use super::options::{OPTIONS, Opt};
-use super::sections::KEYS;
+use super::programs::{EXEC_KEYS, GATE_KEYS};
+use super::sections::{KEYS, Key};
 
 const WIDTH: usize = 80;
 
@@ -52,23 +53,52 @@ fn sections() -> String {
 #[group.\"staff\"]
 ",
     );
-    for key in KEYS {
-        text += "\n";
-        text += &wrapped(key.doc, "# ");
-        text += &format!("#{} = {}\n", key.name, key.example);
-    }
+    text += &examples(KEYS);
     text += "
 # A user: the same keys; they beat those of groups, and those beat what the site says.
 #[user.\"ann\"]
 #quota = \"20 GB\"
+
+# --- Programs: as many of these as there are programs, at the end of the file ---
+
+# A program that runs for each event of the journal, which has to be on. In its
+# arguments, {path}, {virtual_path}, {path_to}, {virtual_path_to}, {username},
+# {remote_ip}, {event} and {seq} are replaced; there is no shell.
+#[[exec]]
 ";
-    text
+    text += &examples(EXEC_KEYS);
+    text += "
+# A program that sees each upload, as its standard input, before it gets its name, and
+# ends with 0 to let it pass. In its arguments, {path} (/dev/stdin), {virtual_path},
+# {target}, {username}, {remote_ip} and {bytes} are replaced; there is no shell.
+#[[gate]]
+";
+    text + &examples(GATE_KEYS)
+}
+
+fn examples<S>(keys: &[Key<S>]) -> String {
+    let example = |key: &Key<S>| format!("\n{}#{} = {}\n", wrapped(key.doc, "# "), key.name, key.example);
+    keys.iter().map(example).collect()
 }
 
 /// The README's table of keys in sections.
 pub fn sections_table() -> String {
+    keys_table(KEYS)
+}
+
+/// The README's table of keys of programs that run for events.
+pub fn exec_table() -> String {
+    keys_table(EXEC_KEYS)
+}
+
+/// The README's table of keys of programs that decide about uploads.
+pub fn gate_table() -> String {
+    keys_table(GATE_KEYS)
+}
+
+fn keys_table<S>(keys: &[Key<S>]) -> String {
     let mut text = String::from("| key | example | what it does |\n|---|---|---|\n");
-    for key in KEYS {
+    for key in keys {
         text += &format!("| `{}` | `{}` | {} |\n", key.name, key.example, key.doc);
     }
     text
@@ -214,7 +244,9 @@ mod tests {
         let examples = load_file("examples", &lines.join("\n"));
         let sections = &examples.sections;
         assert_eq!((sections.groups.len(), sections.users.len(), sections.networks.len()), (1, 1, 1));
+        assert_eq!((sections.execs.len(), sections.gates.len()), (1, 1));
         let rule = format!("{:?}", sections.groups[0].1);
         assert!(!rule.contains("None"), "{rule}");
+        assert!(sections.execs[0].user.is_some() && sections.gates[0].user.is_some());
     }
 }

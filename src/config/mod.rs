@@ -7,6 +7,7 @@
 mod file;
 pub mod help;
 pub mod options;
+pub mod programs;
 pub mod sections;
 mod sources;
 mod suggest;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::options::Opt;
+pub use self::programs::{ExecTable, GateTable};
 pub use self::sections::{Section, Sections};
 use self::sources::Flags;
 pub(crate) use self::sources::value as flag_value;
@@ -154,7 +156,7 @@ pub struct Config {
     pub journal_full: JournalFull,
     /// What running transfers get when the server stops.
     pub stop_timeout: Duration,
-    /// What holds for some only.
+    /// What stands in the file alone.
     pub sections: Sections,
 }
 

@@ -1,9 +1,10 @@
 //! `[user."ann"]`, `[group."staff"]`, `[network."10.0.0.0/8"]`: what holds for some only, which stands in files alone.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::file::scalar;
 use super::options::OPTIONS;
+use super::programs::{ExecTable, GateTable};
 use super::suggest::{nearest_of, no_such_option};
 use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size};
 use super::{Network, Problem};
@@ -18,6 +19,10 @@ pub struct Sections {
     pub groups: Vec<(String, Section)>,
     /// Whether TLS is required of clients in a network.
     pub networks: Vec<(Network, bool)>,
+    /// Programs that run for events.
+    pub execs: Vec<ExecTable>,
+    /// Programs that decide about uploads.
+    pub gates: Vec<GateTable>,
 }
 
 /// What one section says.
@@ -29,25 +34,26 @@ pub struct Section {
     pub rule: Rule,
 }
 
-/// One key of a section.
+/// One key of a section or of a table such as `[[gate]]`, in which `S` is what it says.
 #[derive(Debug)]
-pub struct Key {
+pub struct Key<S> {
     /// As it is written.
     pub name: &'static str,
     /// A value, as TOML.
     pub example: &'static str,
     /// One sentence for the administrator.
     pub doc: &'static str,
-    takes: Takes,
-    set: fn(&mut Section, &[String]) -> Result<(), String>,
+    pub(super) takes: Takes,
+    pub(super) set: fn(&mut S, &[String]) -> Result<(), String>,
 }
 
 /// What type a value has. Where a text is meant, nothing else is taken for one: `read_only = true` is no directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
+pub(super) enum Takes {
     Text,
     Texts,
     Number,
+    Seconds,
     Size,
     Moment,
 }
@@ -62,6 +68,9 @@ impl Takes {
             }
             (Takes::Texts, value) => (is_text(value), "a list of texts in quotes"),
             (Takes::Number, value) => (matches!(value, DeValue::Integer(_)), "a number"),
+            (Takes::Seconds, value) => {
+                (matches!(value, DeValue::Integer(_) | DeValue::Float(_)), "a number of seconds")
+            }
             (Takes::Size, value) => (is_text(value) || matches!(value, DeValue::Integer(_)), "such as \"5 GB\""),
             (Takes::Moment, value) => (is_text(value) || matches!(value, DeValue::Datetime(_)), "such as 2030-12-31"),
         };
@@ -70,7 +79,7 @@ impl Takes {
 }
 
 /// Every key of a section about users or groups.
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key<Section>] = &[
     Key {
         name: "permission",
         example: "\"elradfmwMT\"",
@@ -143,12 +152,12 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
-fn put<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+pub(super) fn put<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
     *field = Some(value?);
     Ok(())
 }
 
-fn one(values: &[String]) -> Result<&str, String> {
+pub(super) fn one(values: &[String]) -> Result<&str, String> {
     match values {
         [value] => Ok(value),
         _ => Err("takes one value, not a list".to_string()),
@@ -161,14 +170,18 @@ pub(super) fn people(
     kind: &str,
     table: &DeTable,
 ) -> Result<Vec<(String, Section)>, Problem> {
-    let parse = |section: &mut Section, name: &str, value: &DeValue| {
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            return Err(Fault::NoSuchKey(nearest_of(KEYS.iter().map(|key| key.name), name)));
+    sections(at, kind, table, |name| Ok(name.to_string()), set_one_of(KEYS))
+}
+
+/// What sets a key of a table of keys.
+pub(super) fn set_one_of<S>(keys: &'static [Key<S>]) -> impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault> {
+    |section, name, value| {
+        let Some(key) = keys.iter().find(|key| key.name == name) else {
+            return Err(Fault::NoSuchKey(nearest_of(keys.iter().map(|key| key.name), name)));
         };
         key.takes.check(value)?;
         (key.set)(section, &values(value)?).map_err(Fault::Value)
-    };
-    sections(at, kind, table, |name| Ok(name.to_string()), parse)
+    }
 }
 
 /// The sections about networks.
@@ -181,12 +194,16 @@ pub(super) fn networks(at: &impl Fn(usize) -> String, table: &DeTable) -> Result
     Ok(found.into_iter().filter_map(|(network, tls)| Some((network, tls?))).collect())
 }
 
-enum Fault {
+/// What is wrong with a key of a section.
+pub(super) enum Fault {
+    /// Its value, and why.
     Value(String),
+    /// There is none of that name; perhaps this one was meant.
     NoSuchKey(Option<&'static str>),
 }
 
-fn values(value: &DeValue) -> Result<Vec<String>, Fault> {
+/// A value as text, or the items of a list.
+pub(super) fn values(value: &DeValue) -> Result<Vec<String>, Fault> {
     let text = |value: &DeValue| match value {
         DeValue::Datetime(moment) => Ok(moment.to_string()),
         value => scalar(value),
@@ -218,20 +235,47 @@ fn sections<N, S: Default>(
         if keys.is_empty() {
             return Err(Problem::new(format!("{origin}: says nothing")));
         }
-        let mut section = S::default();
-        for (key, value) in keys {
-            let (position, key) = (key.span().start, key.get_ref());
-            let origin = format!("{}: {kind}.{name:?}.{key}", at(position));
-            match parse(&mut section, key, value.get_ref()) {
-                Ok(()) => {}
-                Err(Fault::Value(why)) => return Err(Problem::new(format!("{origin}: {why}"))),
-                Err(Fault::NoSuchKey(_)) if OPTIONS.iter().any(|option| option.name == key) => {
-                    return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
-                }
-                Err(Fault::NoSuchKey(meant)) => return Err(no_such_option(&origin, meant.map(String::from))),
-            }
-        }
-        found.push((who, section));
+        found.push((who, section(at, &format!("{kind}.{name:?}"), keys, &parse)?));
     }
     Ok(found)
+}
+
+/// The tables of an array such as `[[webhook]]`, each with what its keys say.
+pub(super) fn tables<S: Default>(
+    at: &impl Fn(usize) -> String,
+    kind: &str,
+    array: &DeArray,
+    parse: impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault>,
+) -> Result<Vec<S>, Problem> {
+    let mut found = Vec::new();
+    for table in array {
+        let DeValue::Table(keys) = table.get_ref() else {
+            let origin = at(table.span().start);
+            return Err(Problem::new(format!("{origin}: {kind}: is no section, such as [[{kind}]]")));
+        };
+        found.push(section(at, kind, keys, &parse)?);
+    }
+    Ok(found)
+}
+
+fn section<S: Default>(
+    at: &impl Fn(usize) -> String,
+    name: &str,
+    keys: &DeTable,
+    parse: impl Fn(&mut S, &str, &DeValue) -> Result<(), Fault>,
+) -> Result<S, Problem> {
+    let mut section = S::default();
+    for (key, value) in keys {
+        let (position, key) = (key.span().start, key.get_ref());
+        let origin = format!("{}: {name}.{key}", at(position));
+        match parse(&mut section, key, value.get_ref()) {
+            Ok(()) => {}
+            Err(Fault::Value(why)) => return Err(Problem::new(format!("{origin}: {why}"))),
+            Err(Fault::NoSuchKey(_)) if OPTIONS.iter().any(|option| option.name == key) => {
+                return Err(Problem::new(format!("{origin}: options for everybody stand above all sections")));
+            }
+            Err(Fault::NoSuchKey(meant)) => return Err(no_such_option(&origin, meant.map(String::from))),
+        }
+    }
+    Ok(section)
 }

@@ -3,12 +3,19 @@
 
 mod bus;
 mod complaints;
+pub mod followers;
 mod journal;
 mod json;
+mod line;
+mod reader;
+mod tide;
 
 pub use bus::{Audit, Bus};
 pub use complaints::Complaints;
 pub use journal::{Journal, JournalFull, JournalSync};
+pub use line::Line;
+pub use reader::Reader;
+pub use tide::Tide;
 
 use crate::protocol::protection::Protection;
 use crate::protocol::shown::Shown;
@@ -39,6 +46,30 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 15] = [
+        Kind::ServerStarted,
+        Kind::ServerStopped,
+        Kind::ClientConnected,
+        Kind::ClientDisconnected,
+        Kind::Login,
+        Kind::LoginFailed,
+        Kind::Logout,
+        Kind::FileReceived,
+        Kind::FileSent,
+        Kind::FileReceivedIncomplete,
+        Kind::FileSentIncomplete,
+        Kind::FileDeleted,
+        Kind::FileRenamed,
+        Kind::DirectoryCreated,
+        Kind::DirectoryDeleted,
+    ];
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name in the journal, the log and Django.
     pub fn name(self) -> &'static str {
         match self {

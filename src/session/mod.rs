@@ -5,6 +5,7 @@ mod door;
 mod download;
 mod errors;
 mod files;
+pub mod gate;
 mod handle;
 mod info;
 mod limiter;
@@ -16,6 +17,7 @@ mod transfer;
 mod upload;
 mod workspace;
 
+pub use gate::Gate;
 pub use handle::{Ending, Handle};
 pub use limiter::Limiter;
 pub use tls::{Needs, SessionReuse, TlsRules};
@@ -72,6 +74,7 @@ pub struct Settings {
     pub umask: u32,
     pub atomic_uploads: bool,
     pub create_parents: bool,
+    pub gates: Vec<Gate>,
 }
 
 impl Default for Settings {
@@ -102,6 +105,7 @@ impl Default for Settings {
             umask: 0o022,
             atomic_uploads: true,
             create_parents: false,
+            gates: Vec::new(),
         }
     }
 }

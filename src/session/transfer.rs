@@ -35,6 +35,13 @@ pub(super) enum Cut {
     Stalled,
     Stopping,
     Storage(Error),
+    /// A gate has decided against it, with these words.
+    Refused {
+        gate: String,
+        remark: Option<String>,
+    },
+    /// A gate could not decide.
+    Unexamined(String),
 }
 
 impl From<Error> for Cut {
@@ -61,6 +68,9 @@ impl Cut {
             Cut::Stalled => "the data connection stalled".to_string(),
             Cut::Stopping => "the server stopped".to_string(),
             Cut::Storage(error) => error.to_string(),
+            Cut::Refused { gate, remark: None } => format!("gate {gate} refused it"),
+            Cut::Refused { gate, remark: Some(remark) } => format!("gate {gate} refused it: {remark}"),
+            Cut::Unexamined(why) => why.clone(),
         }
     }
 
@@ -75,6 +85,8 @@ impl Cut {
             Cut::Insecure(why) => Ok(Reply::new(522, format!("TLS on the data connection: {why}."))),
             Cut::Reset(_) => Ok(Reply::new(426, "Connection closed; transfer aborted.")),
             Cut::Storage(error) => Ok(errors::transfer_fault(&error)),
+            Cut::Refused { remark, .. } => Ok(Reply::new(550, remark.as_deref().unwrap_or("Upload refused."))),
+            Cut::Unexamined(_) => Ok(Reply::new(451, "Uploads can't be examined at the moment; try again later.")),
             Cut::ControlGone => Err(End::Gone),
             Cut::Stalled => Err(End::DataStalled),
             Cut::Stopping => Err(End::Stopping),
@@ -221,7 +233,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Waits until the data connection is ready, and hears meanwhile what the client says; that gives it no more time.
-    fn ready(&mut self, data: BorrowedFd<'_>, what: For, until: Option<Instant>) -> Result<(), Cut> {
+    pub(super) fn ready(&mut self, data: BorrowedFd<'_>, what: For, until: Option<Instant>) -> Result<(), Cut> {
         loop {
             let until = [until, self.draining].into_iter().flatten().min();
             let (control_ready, data_ready) = match self.is_alone() {

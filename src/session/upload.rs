@@ -2,7 +2,7 @@
 
 use super::transfer::{Cut, Wire, beyond_the_end, opening};
 use super::workspace::Workspace;
-use super::{End, Talk, errors, files};
+use super::{End, Talk, errors, files, gate};
 use crate::accounts::Permission;
 use crate::events::Kind;
 use crate::net::data::DataStream;
@@ -93,12 +93,19 @@ fn receive(
             _ => reply,
         });
     }
+    let has_gates = !talk.settings().gates.is_empty();
+    if has_gates && how != Write::Whole {
+        return Ok(only_whole());
+    }
     let mode = 0o666 & !workspace.umask;
     let parents = files::make_parents(workspace, talk, path);
     let mut upload = match parents.and_then(|()| workspace.home.write(path, how, mode)) {
         Ok(upload) => upload,
         Err(error) => return Ok(errors::refusal(&error)),
     };
+    if has_gates && !gate::can_be_examined(&*upload) {
+        return Ok(only_whole());
+    }
     let mut wire = Wire::at_rate(talk, workspace.rates.upload.as_ref());
     let received = wire.open(opening).and_then(|mut data| {
         let received = copy(&mut wire, &mut data, &mut *upload);
@@ -107,6 +114,8 @@ fn receive(
     });
     // A client that was killed ends both connections: what it sent is not a whole file.
     let received = received.and_then(|()| wire.catch_up());
+    let place = workspace.place(path);
+    let received = received.and_then(|()| gate::pass_all(&mut wire, &*upload, path, &place.real));
     let result = match received {
         Ok(()) => upload.commit().map_err(Cut::Storage),
         Err(cut) => {
@@ -114,7 +123,12 @@ fn receive(
             Err(cut)
         }
     };
-    wire.conclude(result, workspace.place(path), Kind::FileReceived, Kind::FileReceivedIncomplete)
+    wire.conclude(result, place, Kind::FileReceived, Kind::FileReceivedIncomplete)
+}
+
+/// The reply where gates decide, and would see a file only after everybody else.
+fn only_whole() -> Reply {
+    Reply::new(550, "Uploads are examined here, so only whole files are taken: no APPE, no REST.")
 }
 
 fn copy(wire: &mut Wire<'_, '_>, data: &mut DataStream, upload: &mut dyn Upload) -> Result<(), Cut> {

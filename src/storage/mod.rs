@@ -18,6 +18,7 @@ pub(crate) use shared::Shared;
 use crate::accounts::Account;
 use jiff::Timestamp;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -233,6 +234,11 @@ pub trait Upload: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     /// What it has to do with the file that has its name now.
     fn footprint(&self) -> Result<Footprint>;
+    /// What was written so far, to be read from its beginning by somebody else before the commit; None if it can't be,
+    /// or if it has its name already.
+    fn for_examination(&self) -> Result<Option<File>> {
+        Ok(None)
+    }
     /// The file is complete and gets its name.
     fn commit(self: Box<Self>) -> Result<()>;
 }

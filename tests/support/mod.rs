@@ -23,6 +23,16 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits for the end of a process whose number stands there; what is left of it at most waits for init.
+#[track_caller]
+pub fn has_ended(pid: &[u8]) {
+    let pid: u32 = std::str::from_utf8(pid).unwrap().trim().parse().unwrap();
+    eventually("the process has ended", || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        state.is_err() || state.unwrap().contains(") Z ")
+    });
+}
+
 /// Bytes that no compression or text mode leaves alone.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;

@@ -5,7 +5,7 @@ mod numbers;
 mod rotation;
 mod trouble;
 
-use super::{Entry, Flushed, Sink};
+use super::{Entry, Flushed, Sink, Tide};
 use file::JournalFile;
 use numbers::Numbers;
 use rotation::Rotation;
@@ -42,6 +42,7 @@ pub enum JournalFull {
 pub struct Journal {
     file: JournalFile,
     numbers: Numbers,
+    tide: Tide,
     rotation: Rotation,
     sync: JournalSync,
     full: JournalFull,
@@ -63,6 +64,7 @@ impl Journal {
         Ok(Journal {
             file,
             numbers,
+            tide: Tide::default(),
             rotation: Rotation::default(),
             sync: JournalSync::Os,
             full: JournalFull::Block,
@@ -90,6 +92,11 @@ impl Journal {
     pub fn when_full(mut self, full: JournalFull) -> Journal {
         self.full = full;
         self
+    }
+
+    /// Tells how far it has been written.
+    pub fn tide(&self) -> Tide {
+        self.tide.clone()
     }
 
     /// Writes what waits to the file that has the name now; the next attempt goes on where this one ends.
@@ -224,6 +231,7 @@ impl Sink for Journal {
         }
         match self.write() {
             Ok(()) => {
+                self.tide.rise(self.numbers.last());
                 if let Some(trouble) = self.trouble.take() {
                     trouble.end(self.file.path());
                 }

@@ -9,7 +9,7 @@ use rustix::fs::{Access, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write as _};
+use std::io::{ErrorKind, Seek, SeekFrom, Write as _};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -150,6 +150,14 @@ impl Upload for DiskUpload {
         }
     }
 
+    /// Opened anew: whoever gets it can neither write nor move the place where we write.
+    fn for_examination(&self) -> Result<Option<File>> {
+        match &self.publish {
+            Publish::InPlace { .. } => Ok(None),
+            Publish::Nameless(_) | Publish::Hidden { .. } => Ok(Some(open_anew(&self.file)?)),
+        }
+    }
+
     fn commit(mut self: Box<Self>) -> Result<()> {
         self.empty()?;
         if self.sync {
@@ -204,9 +212,28 @@ fn link(file: &File, parent: &Parent, name: &OsStr) -> rustix::io::Result<()> {
     match rustix::fs::linkat(file, "", parent, name, AtFlags::EMPTY_PATH) {
         // Without CAP_DAC_READ_SEARCH older kernels say so; the way through /proc is open to everybody.
         Err(Errno::NOENT | Errno::PERM) => {
-            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            rustix::fs::linkat(rustix::fs::CWD, path, parent, name, AtFlags::SYMLINK_FOLLOW)
+            rustix::fs::linkat(rustix::fs::CWD, proc_path(file), parent, name, AtFlags::SYMLINK_FOLLOW)
         }
         result => result,
     }
+}
+
+/// Opens a file of ours to read it, also where its mode would not let us: the client has chosen that.
+fn open_anew(file: &File) -> Result<File> {
+    let path = proc_path(file);
+    match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let mode = Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode & 0o777);
+            rustix::fs::fchmod(file, mode | Mode::RUSR)?;
+            let opened = File::open(&path);
+            rustix::fs::fchmod(file, mode)?;
+            Ok(opened?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// A name for an open file, whether it has another one or not.
+fn proc_path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }

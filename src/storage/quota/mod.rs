@@ -5,6 +5,7 @@ mod tracker;
 use super::shared::Shared;
 use super::{Detail, Error, Facts, Footprint, Home, Kind, Listing, Result, Source, Upload, Usage, VirtualPath, Write};
 use jiff::Timestamp;
+use std::fs::File;
 use std::sync::{Arc, Mutex};
 use tracker::{Need, Tracker, lock};
 
@@ -186,6 +187,10 @@ impl Upload for MeteredUpload {
         inner.commit().inspect_err(|_| tracker.distrust())?;
         tracker.settle(std::mem::take(&mut self.in_flight), freed, moment);
         Ok(())
+    }
+
+    fn for_examination(&self) -> Result<Option<File>> {
+        self.inner.as_ref().ok_or_else(committed)?.for_examination()
     }
 
     fn footprint(&self) -> Result<Footprint> {

@@ -1,0 +1,156 @@
+//! Programs of the administrator: started without a shell, each in a process group of its own, heard without waiting
+//! for it, and killed with all it has started when nobody waits for it any more.
+
+mod running;
+mod template;
+
+pub use running::{Answer, Running};
+pub use template::Template;
+
+use crate::protocol::shown::Shown;
+use rustix::fs::Access;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a program finds of the server's environment, if it does not find all of it.
+const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+/// Of what a program says, people are shown so much.
+const LONGEST_REMARK: usize = 200;
+
+/// A program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<Template>,
+    user: Option<(u32, u32)>,
+}
+
+/// What a program reads from its standard input.
+#[derive(Debug)]
+pub enum Input {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// A file from where it stands.
+    File(File),
+}
+
+impl Program {
+    /// A program by its absolute path, and arguments in which these placeholders may stand.
+    pub fn parse(words: &[String], placeholders: &'static [&'static str]) -> Result<Program, String> {
+        let template = |word: &String| Template::parse(word, placeholders);
+        Program::new(words, |arguments| arguments.iter().map(template).collect())
+    }
+
+    /// The same, with arguments that are taken as they are.
+    pub fn literal(words: &[String]) -> Result<Program, String> {
+        Program::new(words, |arguments| Ok(arguments.iter().map(|word| Template::literal(word)).collect()))
+    }
+
+    fn new(
+        words: &[String],
+        arguments: impl FnOnce(&[String]) -> Result<Vec<Template>, String>,
+    ) -> Result<Program, String> {
+        let Some((path, rest)) = words.split_first() else { return Err("no program is named".to_string()) };
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err("a NUL is not allowed".to_string());
+        }
+        match Path::new(path).is_absolute() {
+            true => Ok(Program { path: path.into(), arguments: arguments(rest)?, user: None }),
+            false => Err(format!("{path}: a program is named by its absolute path")),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Has it run as another user, which only root can.
+    pub fn run_as(mut self, uid: u32, gid: u32) -> Program {
+        self.user = Some((uid, gid));
+        self
+    }
+
+    /// Whether it is there and can be run; else why not.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", self.path.display());
+        rustix::fs::access(&self.path, Access::EXEC_OK).map_err(|errno| wrong(&errno))?;
+        if self.path.is_file() { Ok(()) } else { Err(wrong(&"is no file")) }
+    }
+
+    /// Starts it, with these bytes in the place of each placeholder, and these variables beside the few of the server's
+    /// environment that are no secret.
+    pub fn start(
+        &self,
+        value: impl Fn(&str) -> Vec<u8>,
+        variables: Vec<(String, OsString)>,
+        input: Input,
+    ) -> io::Result<Running> {
+        let mut command = Command::new(&self.path);
+        command.args(self.arguments.iter().map(|argument| OsString::from_vec(argument.filled(&value))));
+        command.process_group(0).current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
+        // The server's home is no place for somebody else.
+        let kept = KEPT.iter().filter(|name| self.user.is_none() || **name != "HOME");
+        command.env_clear().envs(kept.filter_map(|name| Some((name, std::env::var_os(name)?)))).envs(variables);
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        match input {
+            Input::Bytes(bytes) => Running::start(command.stdin(Stdio::piped()), bytes),
+            Input::File(file) => Running::start(command.stdin(file), Vec::new()),
+        }
+    }
+}
+
+/// The first line of what a program has said, made harmless and short; None if it has said nothing.
+pub fn remark(said: &[u8]) -> Option<String> {
+    let line = said.trim_ascii_start().split(|&byte| byte == b'\n').next()?.trim_ascii_end();
+    let text = Shown(line).to_string();
+    (!text.is_empty()).then(|| text.chars().take(LONGEST_REMARK).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| word.to_string()).collect()
+    }
+
+    fn shell(script: &str, input: &[u8]) -> io::Result<Option<Answer>> {
+        let program = Program::literal(&words(&["/bin/sh", "-c", script])).unwrap();
+        let mut running = program.start(|_| Vec::new(), Vec::new(), Input::Bytes(input.to_vec()))?;
+        running.finish(Instant::now() + Duration::from_secs(20))
+    }
+
+    #[test]
+    fn a_program_is_named_by_an_absolute_path() {
+        assert_eq!(Program::literal(&[]), Err("no program is named".to_string()));
+        assert_eq!(Program::literal(&words(&["sh"])), Err("sh: a program is named by its absolute path".to_string()));
+        assert_eq!(Program::literal(&words(&["/sh", "a\0b"])), Err("a NUL is not allowed".to_string()));
+        assert!(Program::literal(&words(&["/bin"])).unwrap().check().is_err());
+        assert!(Program::literal(&words(&["/nowhere/x"])).unwrap().check().is_err());
+        assert_eq!(Program::literal(&words(&["/bin/sh", "{"])).unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn more_than_a_pipe_holds_goes_in_and_comes_out() {
+        let input: Vec<u8> = b"0123456789abcde\n".repeat(20_000);
+        let answer = shell("cat; cat /dev/null >&2", &input).unwrap().unwrap();
+        assert!(answer.status.success() && answer.is_cut);
+        assert_eq!(answer.output, &input[..64 << 10]);
+    }
+
+    #[test]
+    fn remarks_are_one_short_harmless_line() {
+        assert_eq!(remark(b"\n a\x1b[31m\xff  \nb").as_deref(), Some("a\\x1b[31m\\xff"));
+        assert_eq!((remark(b""), remark(b" \n ")), (None, None));
+        assert_eq!(remark(&[b'x'; 999]).map(|text| text.len()), Some(200));
+    }
+}
