@@ -19,6 +19,7 @@
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
 //! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
+//! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -45,6 +46,7 @@ mod data_connections;
 mod events;
 mod export;
 mod faults;
+mod followers;
 mod limits;
 mod listings;
 mod login;

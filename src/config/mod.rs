@@ -143,6 +143,16 @@ pub struct Config {
     pub create_parents: bool,
     /// The JSON lines file of events.
     pub journal: Option<PathBuf>,
+    /// The SQLite database of events.
+    pub audit_database: Option<PathBuf>,
+    /// Days that its rows are kept; `None` = for ever.
+    pub audit_days: Option<NonZeroUsize>,
+    /// The file of transfers in the format of wu-ftpd.
+    pub xferlog: Option<PathBuf>,
+    /// Events go to the system's log, too.
+    pub syslog: bool,
+    /// The socket of that; `None` = /dev/log.
+    pub syslog_socket: Option<PathBuf>,
     /// What running transfers get when the server stops.
     pub stop_timeout: Duration,
     /// What holds for some only.
@@ -209,6 +219,11 @@ impl Default for Config {
             sync_uploads: false,
             create_parents: false,
             journal: None,
+            audit_database: None,
+            audit_days: None,
+            xferlog: None,
+            syslog: false,
+            syslog_socket: None,
             stop_timeout: seconds(8),
             sections: Sections::default(),
         }

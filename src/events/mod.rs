@@ -8,6 +8,7 @@ mod journal;
 mod json;
 mod line;
 mod reader;
+mod text;
 mod tide;
 
 pub use bus::{Audit, Bus};
@@ -46,6 +47,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 15] = [
+        Kind::ServerStarted,
+        Kind::ServerStopped,
+        Kind::ClientConnected,
+        Kind::ClientDisconnected,
+        Kind::Login,
+        Kind::LoginFailed,
+        Kind::Logout,
+        Kind::FileReceived,
+        Kind::FileSent,
+        Kind::FileReceivedIncomplete,
+        Kind::FileSentIncomplete,
+        Kind::FileDeleted,
+        Kind::FileRenamed,
+        Kind::DirectoryCreated,
+        Kind::DirectoryDeleted,
+    ];
+
     /// The name in the journal, the log and Django.
     pub fn name(self) -> &'static str {
         match self {

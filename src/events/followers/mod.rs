@@ -2,8 +2,14 @@
 //! reaches it at least once and in order, over restarts and outages, and nobody waits for it.
 
 mod position;
+mod sqlite;
+mod syslog;
+mod xferlog;
 
 pub use position::Position;
+pub use sqlite::AuditDatabase;
+pub use syslog::Syslog;
+pub use xferlog::Xferlog;
 
 use super::line::Line;
 use super::reader::Reader;
