@@ -19,6 +19,7 @@
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
 //! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
+//! | `events_command.rs` | `django-ftpd events`: filters, columns, following, exit statuses |
 //! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
@@ -44,6 +45,7 @@ mod commands;
 mod configuration;
 mod data_connections;
 mod events;
+mod events_command;
 mod export;
 mod faults;
 mod followers;
