@@ -118,6 +118,8 @@ impl Work {
         let mut chores_at = Instant::now();
         let mut seen = 0;
         loop {
+            // Asked before: what is read behind the end is all there is.
+            let has_ended = self.tide.has_ended();
             let (lines, is_empty) = self.read();
             if !lines.is_empty() && !self.deliver_all(&lines) {
                 return; // the server ends
@@ -128,7 +130,7 @@ impl Work {
                 chores_at = Instant::now() + CHORES;
             }
             if is_empty {
-                if self.tide.has_ended() {
+                if has_ended {
                     return;
                 }
                 seen = self.tide.wait(seen, CHORES);
