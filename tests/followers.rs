@@ -163,6 +163,7 @@ fn what_happened_while_nothing_followed_is_caught_up_with() {
     let without = TestServer::with(&["--journal", journal.to_str().unwrap()]).start();
     without.home("ann");
     make_directories(&mut without.login("ann"), 0, 1100);
+    eventually("it is in the journal", || read_to_string(&journal).unwrap().contains("/d1099\""));
     drop(without);
     let second = again(&first, "--audit-database", &path);
     eventually("all rows are there", || is_complete(&first, &path) && rows(&path).len() > 1100);

@@ -136,10 +136,12 @@ impl Open {
     fn new(path: &Path) -> rusqlite::Result<Open> {
         // SQLite would let everybody read it. Whatever fails here, it tells better.
         drop(OpenOptions::new().write(true).create_new(true).mode(0o640).open(path));
+        // Before it is opened: should another take its place meanwhile, that shows.
+        let identity = identity(path).ok().flatten();
         let connection = Connection::open(path)?;
         connection.busy_timeout(PATIENCE)?;
         connection.execute_batch(SCHEMA)?;
-        Ok(Open { connection, identity: identity(path).ok().flatten() })
+        Ok(Open { connection, identity })
     }
 
     /// Whether its file is still the one of this name.
