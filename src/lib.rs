@@ -4,7 +4,7 @@
 //! do not know each other. `tests/architecture.rs` holds it so.
 //!
 //! ```text
-//! cli                               serve, check, demo, user, group, account: argv to deeds, errors to exit status
+//! cli                               serve, check, demo, events, user, group, account: argv to deeds, errors to status
 //! config                            one table of options; only cli reads it
 //! server · process                  accept loop, who is on, stopping · signals, limits of the system
 //! session                           one control connection: phases, commands, transfers

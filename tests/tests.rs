@@ -22,6 +22,8 @@
 //! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
 //! | `journal.rs` | the journal as a file: old ones, numbers, what is acknowledged when, a full disk |
+//! | `events_command.rs` | `django-ftpd events`: filters, columns, following, exit statuses |
+//! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -46,8 +48,10 @@ mod commands;
 mod configuration;
 mod data_connections;
 mod events;
+mod events_command;
 mod export;
 mod faults;
+mod followers;
 mod gates;
 mod journal;
 mod limits;

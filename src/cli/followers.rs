@@ -2,10 +2,13 @@
 
 use super::programs;
 use crate::config::Config;
-use crate::events::followers::{Follower, Plan, Running, state_beside};
+use crate::events::followers::{AuditDatabase, Follower, Plan, Running, Syslog, Xferlog, state_beside};
 use crate::events::{Journal, Sink, Tide};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Attempts with one event until it is set aside, where nothing else is said.
+const TRIES: u32 = 5;
 /// What followers get to deal with the last events when the server has stopped.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 
@@ -35,7 +38,34 @@ impl Planned {
 
 /// All that the configuration names, or why one can't be made.
 fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
-    programs::execs(config, tide)
+    let mut planned = programs::execs(config, tide)?;
+    let mut plan = |name: &str, follower: Result<Box<dyn Follower>, String>| {
+        let follower = follower.map_err(|why| format!("{name}: {why}"))?;
+        planned.push(Planned { name: name.to_string(), tries: TRIES, follower });
+        Ok::<(), String>(())
+    };
+    if let Some(path) = &config.audit_database {
+        plan("audit_database", AuditDatabase::open(path, config.audit_days).map(boxed))?;
+    }
+    if let Some(path) = &config.xferlog {
+        plan("xferlog", Xferlog::open(path).map(boxed))?;
+    }
+    if config.syslog {
+        let path = config.syslog_socket.as_deref().unwrap_or(Path::new("/dev/log"));
+        plan("syslog", Syslog::new(path).map_err(|why| format!("syslog_socket: {why}")).map(boxed))?;
+    }
+    alone(config.audit_days.is_some() && config.audit_database.is_none(), "audit_days", "audit_database")?;
+    alone(config.syslog_socket.is_some() && !config.syslog, "syslog_socket", "syslog")?;
+    Ok(planned)
+}
+
+fn boxed(follower: impl Follower + 'static) -> Box<dyn Follower> {
+    Box::new(follower)
+}
+
+/// Refuses an option that would do nothing without another.
+fn alone(is_so: bool, option: &str, other: &str) -> Result<(), String> {
+    if is_so { Err(format!("{option}: it does nothing without {other}")) } else { Ok(()) }
 }
 
 impl Followers {

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod events;
 mod followers;
 mod logging;
 mod manage;
@@ -25,6 +26,8 @@ Usage: django-ftpd COMMAND [OPTIONS]
                                 and programs; exit status 1 on a fault
   demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
                                 certificate of its own (default 127.0.0.1:2121)
+  events [OPTIONS]              find events in the journal;
+                                exit status 1 if there are none
 
 Without Django at hand, in its tables:
 
@@ -57,6 +60,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
         Some("check") => with_config(args, "check", Config::default(), check::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
+        Some("events") => return events::run(args).unwrap_or_else(|problem| fail(&problem.to_string(), 2)),
         Some("user") => manage::run(Noun::User, args),
         Some("group") => manage::run(Noun::Group, args),
         Some("account") => manage::run(Noun::Account, args),
@@ -71,7 +75,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
             Err(Problem::new(format!(
-                "{given}; there are serve, check, demo, user, group and account, see django-ftpd --help"
+                "{given}; there are serve, check, demo, events, user, group and account, see django-ftpd --help"
             ))
             .into())
         }

@@ -154,6 +154,16 @@ pub struct Config {
     pub journal_sync: JournalSync,
     /// What is done while it can't be written.
     pub journal_full: JournalFull,
+    /// The SQLite database of events.
+    pub audit_database: Option<PathBuf>,
+    /// Days that its rows are kept; `None` = for ever.
+    pub audit_days: Option<NonZeroUsize>,
+    /// The file of transfers in the format of wu-ftpd.
+    pub xferlog: Option<PathBuf>,
+    /// Events go to the system's log, too.
+    pub syslog: bool,
+    /// The socket of that; `None` = /dev/log.
+    pub syslog_socket: Option<PathBuf>,
     /// What running transfers get when the server stops.
     pub stop_timeout: Duration,
     /// What stands in the file alone.
@@ -224,6 +234,11 @@ impl Default for Config {
             journal_keep: NonZeroUsize::MIN.saturating_add(9),
             journal_sync: JournalSync::Os,
             journal_full: JournalFull::Block,
+            audit_database: None,
+            audit_days: None,
+            xferlog: None,
+            syslog: false,
+            syslog_socket: None,
             stop_timeout: seconds(8),
             sections: Sections::default(),
         }

@@ -8,6 +8,7 @@ mod journal;
 mod json;
 mod line;
 mod reader;
+mod text;
 mod tide;
 
 pub use bus::{Audit, Bus};

@@ -161,7 +161,7 @@ impl Open {
 }
 
 /// Which file has the name now.
-fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
+pub(super) fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     match std::fs::metadata(path) {
         Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

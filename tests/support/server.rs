@@ -30,6 +30,7 @@ pub struct Builder {
     host: String,
     scratch: Scratch,
     before: Option<String>,
+    has_journal: bool,
 }
 
 struct Scratch(PathBuf);
@@ -63,6 +64,7 @@ impl TestServer {
             host: "127.0.0.1".to_string(),
             scratch,
             before: None,
+            has_journal: true,
         };
         let homes = builder.homes().display().to_string();
         let site = builder.site();
@@ -286,6 +288,12 @@ impl Builder {
         self
     }
 
+    /// Without a journal.
+    pub fn without_journal(mut self) -> Builder {
+        self.has_journal = false;
+        self
+    }
+
     /// The directory that holds the homes; exists already.
     pub fn homes(&self) -> PathBuf {
         self.scratch.0.join("homes")
@@ -344,7 +352,9 @@ impl Builder {
         if let Some((option, path)) = self.accounts {
             command.arg(option).arg(path);
         }
-        command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
+        if self.has_journal {
+            command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
+        }
         command.args(&self.args).arg(format!("{}:0", self.host));
         command.env("RUST_LOG", "debug").envs(self.env);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

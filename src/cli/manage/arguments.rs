@@ -161,8 +161,8 @@ impl Verb {
     }
 }
 
-/// A flag that says where the database is, with its value, for [`Config`] to read.
-fn place(written: &str, parser: &mut Parser) -> Result<OsString, String> {
+/// A flag that says where something is, with its value, for [`Config`] to read.
+pub(in crate::cli) fn place(written: &str, parser: &mut Parser) -> Result<OsString, String> {
     let mut place = OsString::from(format!("{written}="));
     place.push(flag_value(parser).ok_or_else(|| format!("{written}: FILE is missing"))?);
     Ok(place)

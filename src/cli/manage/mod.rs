@@ -13,6 +13,8 @@ use crate::accounts::schema::{Database, Fault, Home, Tables};
 use crate::config::{Problem, help};
 use crate::protocol::shown::Shown;
 use arguments::{Asked, Flag, Given, Verb, switch};
+
+pub(super) use arguments::place;
 use lists::{Cell, Column};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;

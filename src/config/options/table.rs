@@ -444,6 +444,42 @@ pub const OPTIONS: &[Opt] = &[
               changes, continue goes on and may lose events.",
     },
     Opt {
+        name: "audit_database",
+        group: "Events",
+        kind: Path(|c| &mut c.audit_database),
+        default: Unset("none", "/srv/site/db.sqlite3"),
+        doc: "SQLite database, the site's own or another, that gets every event of the journal as a row of the table \
+              django_ftpd_event, which is made if it isn't there.",
+    },
+    Opt {
+        name: "audit_days",
+        group: "Events",
+        kind: Value("NUMBER", |c, v| put(&mut c.audit_days, limit(v))),
+        default: Is("0"),
+        doc: "Days after which rows of audit_database are removed (0 = never).",
+    },
+    Opt {
+        name: "xferlog",
+        group: "Events",
+        kind: Path(|c| &mut c.xferlog),
+        default: Unset("none", "/var/log/django-ftpd/xferlog"),
+        doc: "File that gets transfers and deletions in the format of wu-ftpd, for the tools that read it.",
+    },
+    Opt {
+        name: "syslog",
+        group: "Events",
+        kind: Switch(|c| &mut c.syslog),
+        default: Is("false"),
+        doc: "Send events to the log of this system, too, as RFC 5424 has it.",
+    },
+    Opt {
+        name: "syslog_socket",
+        group: "Events",
+        kind: Path(|c| &mut c.syslog_socket),
+        default: Unset("/dev/log", "/run/django-ftpd/syslog"),
+        doc: "Datagram socket that syslog sends to.",
+    },
+    Opt {
         name: "stop_timeout",
         group: "Stopping",
         kind: Value("SECONDS", |c, v| put(&mut c.stop_timeout, seconds(v))),

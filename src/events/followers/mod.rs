@@ -3,9 +3,15 @@
 
 pub mod exec;
 mod position;
+mod sqlite;
+mod syslog;
+mod xferlog;
 
 pub use exec::Exec;
 pub use position::Position;
+pub use sqlite::AuditDatabase;
+pub use syslog::Syslog;
+pub use xferlog::Xferlog;
 
 use super::line::Line;
 use super::reader::Reader;
@@ -114,6 +120,8 @@ impl Work {
         let mut chores_at = Instant::now();
         let mut seen = 0;
         loop {
+            // Asked before: what is read behind the end is all there is.
+            let has_ended = self.tide.has_ended();
             let (lines, is_empty) = self.read();
             if !lines.is_empty() && !self.deliver_all(&lines) {
                 return; // the server ends
@@ -124,7 +132,7 @@ impl Work {
                 chores_at = Instant::now() + CHORES;
             }
             if is_empty {
-                if self.tide.has_ended() {
+                if has_ended {
                     return;
                 }
                 seen = self.tide.wait(seen, CHORES);

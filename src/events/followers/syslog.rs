@@ -1,0 +1,184 @@
+//! Events to the system's log, as RFC 5424 has it, over a datagram socket of this machine.
+
+use super::{Follower, Trouble};
+use crate::events::line::Line;
+use crate::protocol::shown::Shown;
+use std::fmt::Write;
+use std::io;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The facility of FTP daemons, in its place.
+const FACILITY: u8 = 11 << 3;
+const WARNING: u8 = 4;
+const NOTICE: u8 = 5;
+const INFORMATIONAL: u8 = 6;
+/// No message is longer; what is, is cut,
+const LONGEST: usize = 8 << 10;
+/// and the structured data already here, so that something is left for people.
+const LONGEST_DATA: usize = 6 << 10;
+/// What comes behind the last value: two quotes and brackets.
+const ENDS: usize = 2;
+/// Who has no number of IANA uses the one for examples (RFC 5612).
+const DATA_ID: &str = "event@32473";
+/// How long a reader may let us wait.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The system's log, behind its socket.
+#[derive(Debug)]
+pub struct Syslog {
+    path: PathBuf,
+    host: String,
+    socket: Option<UnixDatagram>,
+}
+
+impl Syslog {
+    /// Its socket need not be there yet.
+    pub fn new(path: impl Into<PathBuf>) -> Result<Syslog, String> {
+        let path = path.into();
+        SocketAddr::from_pathname(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Syslog { path, host: host_name(), socket: None })
+    }
+
+    fn send(&mut self, message: &str) -> io::Result<()> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => connect(&self.path)?,
+        };
+        socket.send(message.as_bytes())?;
+        self.socket = Some(socket);
+        Ok(())
+    }
+}
+
+impl Follower for Syslog {
+    fn deliver(&mut self, lines: &[Line]) -> Result<(), Trouble> {
+        for line in lines {
+            let message = message(line, &self.host);
+            // The reader may have been started anew since the last event: then there is another one behind the name.
+            let was_open = self.socket.is_some();
+            let sent = self.send(&message).or_else(|error| if was_open { self.send(&message) } else { Err(error) });
+            sent.map_err(|error| {
+                let why = format!("{}: {error}", self.path.display());
+                if is_about_message(&error) { Trouble::Event(why) } else { Trouble::Outage(why) }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn connect(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.connect(path)?;
+    Ok(socket)
+}
+
+/// The socket takes messages, but none so long.
+fn is_about_message(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error())
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name.chars().filter(char::is_ascii_graphic).take(255).collect();
+    if name.is_empty() { "-".to_string() } else { name }
+}
+
+/// `<94>1 TIME HOST django-ftpd PID ftp_login [event@32473 seq="7" …] ftp_login session=…`
+fn message(line: &Line, host: &str) -> String {
+    let event = line.event();
+    let severity = match &*event {
+        "ftp_login_failed" => WARNING,
+        event if event.ends_with("_incomplete") => NOTICE,
+        _ => INFORMATIONAL,
+    };
+    let time = line.shown("time").filter(|time| is_word(time, 32)).unwrap_or("-".into());
+    let kind = if is_word(&event, 32) { &*event } else { "-" };
+    let (priority, process) = (FACILITY | severity, std::process::id());
+    let mut message = format!("<{priority}>1 {time} {host} django-ftpd {process} {kind} [{DATA_ID}");
+    for (key, value) in line.fields().filter(|(key, _)| !matches!(*key, "time" | "event")) {
+        write_parameter(&mut message, key, &value);
+    }
+    message.push_str("] ");
+    // Writing to a text cannot fail.
+    let _ = write!(message, "{line}");
+    let end = (0..=LONGEST.min(message.len())).rev().find(|&end| message.is_char_boundary(end));
+    message.truncate(end.unwrap_or(0));
+    message
+}
+
+fn is_word(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The value as the log shows it, without control characters, and as much of it as there is room for.
+fn write_parameter(message: &mut String, key: &str, value: &[u8]) {
+    let start = format!(" {key}=\"");
+    if !is_word(key, 32) || message.len() + start.len() + ENDS > LONGEST_DATA {
+        return;
+    }
+    message.push_str(&start);
+    for c in Shown(value).to_string().chars() {
+        let escape = if matches!(c, '"' | '\\' | ']') { "\\" } else { "" };
+        if message.len() + escape.len() + c.len_utf8() + ENDS > LONGEST_DATA {
+            break;
+        }
+        message.push_str(escape);
+        message.push(c);
+    }
+    message.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line {
+        Line::parse(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn shown(text: &str) -> String {
+        message(&line(text), "host").replace(&format!(" {} ", std::process::id()), " PID ")
+    }
+
+    #[test]
+    fn a_message_has_its_header_its_data_and_the_line_of_the_log() {
+        let start = r#"{"seq":3,"time":"2026-01-02T03:04:05.678901Z","event":"ftp_"#;
+        let rest = r#"","session":7,"username":"a]\"b\u000a\\\udcffü"}"#;
+        let expected = |priority: u8, event: &str| {
+            let data = r#"[event@32473 seq="3" session="7" username="a\]\\\"b\\x0a\\\\\\xffü"]"#;
+            let text = r#"session=7 username="a]\"b\x0a\\\xffü""#;
+            format!(
+                "<{priority}>1 2026-01-02T03:04:05.678901Z host django-ftpd PID ftp_{event} {data} ftp_{event} {text}"
+            )
+        };
+        for (priority, event) in [(94, "login"), (92, "login_failed"), (93, "file_sent_incomplete")] {
+            assert_eq!(shown(&format!("{start}{event}{rest}")), expected(priority, event));
+        }
+        let odd = shown(r#"{"seq":1,"time":"now or never","event":"a b]"}"#);
+        assert_eq!(odd, r#"<94>1 - host django-ftpd PID - [event@32473 seq="1"] a b]"#);
+    }
+
+    #[test]
+    fn long_events_are_cut_where_no_quote_is_left_open() {
+        for name in ["\\u000a", "ü", "]", "x"] {
+            let name = name.repeat(4096);
+            let text =
+                format!(r#"{{"seq":1,"event":"ftp_file_renamed","path_from":"{name}","path_to":"{name}","z":1}}"#);
+            let message = message(&line(&text), "host");
+            assert!(message.len() <= LONGEST && message.len() > LONGEST - 4, "{}", message.len());
+            let end = message.find("\"] ftp_file_renamed path_from=").unwrap();
+            assert!(end < LONGEST_DATA, "{end}");
+            let before = message[..end].bytes().rev().take_while(|&byte| byte == b'\\').count();
+            assert_eq!(before % 2, 0, "the last quote is escaped");
+        }
+    }
+
+    #[test]
+    fn a_name_too_long_for_a_socket_is_refused() {
+        let why = Syslog::new(format!("/tmp/{}", "x".repeat(200))).unwrap_err();
+        assert!(why.contains("SUN_LEN"), "{why}");
+    }
+}
