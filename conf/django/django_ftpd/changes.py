@@ -40,10 +40,9 @@ class Exporter:
         self._lock = threading.Lock()
         self._is_due = False
 
-    def changed(self, sender, using, raw=False, update_fields=None, **kwargs):
-        if raw or (update_fields is not None and UNIMPORTANT.issuperset(update_fields)):
-            return
-        transaction.on_commit(self._schedule, using=using)
+    def changed(self, sender, using, update_fields=None, **kwargs):
+        if update_fields is None or not UNIMPORTANT.issuperset(update_fields):
+            transaction.on_commit(self._schedule, using=using)
 
     def _schedule(self):
         with self._lock:

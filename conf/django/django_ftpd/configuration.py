@@ -1,6 +1,7 @@
 """What a site's settings say, as the configuration file of django-ftpd."""
 
 import inspect
+import itertools
 import json
 import os
 import shlex
@@ -116,8 +117,9 @@ def accounts(made):
         exported(made, connection)
     field_names(made, user, in_database=bool(file))
     if not apps.is_installed("django_ftpserver"):
-        made.comment("This site has no FTP accounts: every active user may log in, once they have homes:")
-        made.example("home", "/srv/ftp/{username}")
+        made.comment("This site has no FTP accounts: every active user who has a home may log in; superusers may write.")
+        made.option("all_users", True)
+        made.option("home", "/srv/ftp/{username}")
         return
     account = apps.get_model("django_ftpserver", "FTPUserAccount")
     if router.db_for_read(account) != alias:
@@ -323,9 +325,8 @@ class Handler:
     def methods(self):
         """What the site's own classes do in their own way."""
         known = ("pyftpdlib.", "django_ftpserver.")
-        classes = [one for one in getattr(self._chosen, "__mro__", []) if not one.__module__.startswith(known)]
-        names = [name for one in classes if one is not object for name, value in vars(one).items() if callable(value)]
-        return sorted({name for name in names if not inspect.isclass(getattr(self._chosen, name))})
+        own = itertools.takewhile(lambda one: not one.__module__.startswith(known), getattr(self._chosen, "__mro__", []))
+        return sorted({name for one in own for name, value in vars(one).items() if inspect.isfunction(value)})
 
 
 def path_of(chosen):

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from django_ftpd import signals
+
 
 class AuditManager(models.Manager):
     """Reads from the database that FTPD_AUDIT_DATABASE names, if it is set."""
@@ -18,7 +20,7 @@ class Event(models.Model):
 
     id = models.BigIntegerField("number", primary_key=True)
     time = models.DateTimeField()
-    event = models.TextField()
+    event = models.TextField(choices=[(name, name) for name in signals.__all__])
     username = models.TextField(null=True)
     remote_ip = models.TextField("address", null=True)
     path = models.TextField(null=True)

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from argparse import ArgumentTypeError
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -66,7 +67,10 @@ class Command(BaseCommand):
 
 
 def seconds(text):
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
     if not 0.1 <= number <= 86400:
-        raise ValueError
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds between 0.1 and 86400")
     return number

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from argparse import ArgumentTypeError
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -198,7 +199,6 @@ def log_failures(event, failed, consequence):
 
 
 def natural(text):
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
