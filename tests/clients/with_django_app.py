@@ -190,7 +190,10 @@ def django_app_follows_a_journal_through_rotations(room):
     expect("missing" not in follower.said(), follower.said())
 
     # While nobody follows.
-    append(journal, 25, 26)
+    append(journal, 25, 25)
+    journal.rename(rotated[0])
+    expect("1 signals sent" in project.signals(), "it needs a file of the very name")
+    append(journal, 26, 26)
     (journal.parent / "events.jsonl-20260101.gz").write_bytes(gzip.compress(journal.read_bytes()))
     journal.unlink()
     append(journal.parent / "events.jsonl-20260102", 27, 27)
@@ -365,7 +368,7 @@ def django_app_makes_a_configuration_that_the_server_takes(room):
         'address = "[::1]:2121"',
         f'database = "{project.directory}/db.sqlite3"',
         "timeout = 120",
-        'banner = "Our \\"files\\"\\tü"',
+        'banner = "Our \\"files\\" ü"',
         "max_login_attempts = 5",
         "permit_foreign_addresses = true",
         "data_timeout = 77",
@@ -407,7 +410,7 @@ class Data(DTPHandler):
 
 
 class Ours(DjangoFTPHandler):
-    banner = 'Our "files"\tü'
+    banner = 'Our "files"\\r\\nü'
     max_login_attempts = 5
     permit_foreign_addresses = True
     use_gmt_times = False

@@ -21,7 +21,6 @@ DJANGOS_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 # Attributes of pyftpdlib's handlers that are options, too, and some of the classes that handlers refer to.
 SAME_ATTRIBUTES = [
-    "banner",
     "max_login_attempts",
     "auth_failed_timeout",
     "permit_foreign_addresses",
@@ -197,6 +196,9 @@ def connection_options(made, handler):
     timeout = handler.changed("timeout") if setting("TIMEOUT") is None else setting("TIMEOUT")
     if timeout is not None:
         made.option("timeout", timeout)
+    if handler.changed("banner") is not None:
+        # One line, for that is what a greeting can be.
+        made.option("banner", " ".join(handler.changed("banner").split()))
     for name in SAME_ATTRIBUTES:
         if handler.changed(name) is not None:
             made.option(name, handler.changed(name))

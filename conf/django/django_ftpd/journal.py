@@ -80,7 +80,7 @@ class Journal:
         self.path = os.fspath(path)
         self.position = position
         self._file = None
-        # Whether the file's name stood for another one when its end was reached: then it gets one more look.
+        # Whether there is a newer file: then this one gets one more look.
         self._is_left = False
         self._has_searched = False
         self._corrupt = 0
@@ -104,6 +104,12 @@ class Journal:
     def handled(self, event):
         """The position is behind this event now."""
         self.position.move(event, self._file.inode, self._file.start)
+
+    def exists(self):
+        """Whether there is any file of it."""
+        files = self._files()
+        close(files, but=None)
+        return bool(files)
 
     def skip_to_end(self):
         """Whether there was anything."""
@@ -158,12 +164,8 @@ class Journal:
 
     def _go_on(self):
         """At the end of a file: to the next one, if there is one."""
-        if self._file.is_named(self.path) or not os.path.exists(self.path):
+        if self._file.is_named(self.path):
             return False
-        if not self._is_left:
-            # Something may have been written between our last look and the renaming.
-            self._is_left = True
-            return True
         files = self._files()
         inodes = [file.inode for file in files]
         if self._file.inode in inodes:
@@ -171,6 +173,11 @@ class Journal:
         else:
             following = [file for file in files if self._is_new(file)] or files[-1:]
         chosen = following[0] if following else None
+        if chosen and not self._is_left:
+            # Something may have been written between our last look and the renaming.
+            self._is_left = True
+            close(files, but=None)
+            return True
         close(files, but=chosen)
         if chosen:
             self.close()
@@ -189,8 +196,12 @@ class Journal:
         """All of them, opened, the oldest first: the order of their names, which no clock can disturb."""
         directory, name = os.path.split(self.path)
         directory = directory or "."
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            return []
         found = []
-        for other in os.listdir(directory):
+        for other in names:
             suffix = ROTATED.fullmatch(other[len(name) :]) if other.startswith(name) else None
             if other == name:
                 found.append(((2, 0, ""), other))

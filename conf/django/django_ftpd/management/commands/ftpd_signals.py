@@ -74,7 +74,7 @@ class Command(BaseCommand):
     def begin(self, path):
         """Knows where to begin, and that this can be remembered."""
         try:
-            if self.options["once"] and not os.path.exists(path):
+            if self.options["once"] and not self.journal.exists():
                 raise CommandError(f"there is no journal {path}")
             if not self.position.load():
                 begins = "with the first event"
