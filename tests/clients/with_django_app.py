@@ -259,7 +259,8 @@ def django_app_loses_nothing_when_it_is_killed(room):
     numbers = project.numbers()
     first = list(dict.fromkeys(numbers))
     expect(first == list(range(1, last + 1)), f"{last - len(first)} of {last} are lost, or they are in disorder")
-    expect(len(numbers) - last < 5_000, f"{len(numbers) - last} came twice")
+    # Eight times killed, each time 500 behind the saved position at most.
+    expect(len(numbers) - last <= 8 * 500, f"{len(numbers) - last} came twice")
 
 
 def rotate(journal):

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 SAVE_SECONDS = 1
+SAVE_EVENTS = 500
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 60
 
@@ -89,7 +90,7 @@ class Command(BaseCommand):
 
     def follow(self):
         complained = None
-        saved = time.monotonic()
+        saved, unsaved = time.monotonic(), 0
         try:
             while not self.stop.asked:
                 try:
@@ -105,9 +106,10 @@ class Command(BaseCommand):
                     if not self.deliver(event):
                         break
                     self.journal.handled(event)
-                if event is None or time.monotonic() - saved > SAVE_SECONDS:
+                    unsaved += 1
+                if event is None or unsaved >= SAVE_EVENTS or time.monotonic() - saved > SAVE_SECONDS:
                     self.rest()
-                    saved = time.monotonic()
+                    saved, unsaved = time.monotonic(), 0
                 if event is None:
                     if self.options["once"]:
                         break
