@@ -119,7 +119,8 @@ class Server:
         self.journal = directory / f"{name}.jsonl"
         self.output = directory / f"{name}.output"
         first, last = free_range(self.host)
-        command = [binary, "serve", "--database", database, "--passive-ports", f"{first}-{last}"]
+        command = [binary, "serve", "--passive-ports", f"{first}-{last}"]
+        command += ["--database", database] if database else []
         command += [f"{address}:{self.implicit_port}" if option is IMPLICIT else option for option in options]
         command += ["--journal", self.journal, f"{address}:{self.port}"]
         with self.output.open("wb") as output:

@@ -1,0 +1,1 @@
+"""The companion of the FTP server django-ftpd in a Django site."""

@@ -1,0 +1,336 @@
+"""What a site's settings say, as the configuration file of django-ftpd."""
+
+import inspect
+import itertools
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections, router
+from django.utils.module_loading import import_string
+
+LEGACY_HASHERS = {"SHA1PasswordHasher", "UnsaltedSHA1PasswordHasher", "UnsaltedMD5PasswordHasher"}
+DJANGOS_HASHERS = "django.contrib.auth.hashers."
+DJANGOS_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+# Attributes of pyftpdlib's handlers that are options, too, and some of the classes that handlers refer to.
+SAME_ATTRIBUTES = [
+    "max_login_attempts",
+    "auth_failed_timeout",
+    "permit_foreign_addresses",
+    "permit_privileged_ports",
+]
+OTHER_ATTRIBUTES = [
+    "masquerade_address_map",
+    "tcp_no_delay",
+    "encoding",
+    "unicode_errors",
+    "log_prefix",
+    "ssl_protocol",
+    "ssl_options",
+    "ssl_context",
+]
+TIMEOUTS = [("dtp_handler", "data_timeout"), ("passive_dtp", "pasv_timeout"), ("active_dtp", "port_timeout")]
+
+
+class Configuration:
+    """The lines of the file, with comments on what it can't say."""
+
+    def __init__(self):
+        self.lines = ["# Made by manage.py ftpd_config from the settings of this site."]
+
+    def __str__(self):
+        return "\n".join(self.lines) + "\n"
+
+    def section(self, title):
+        self.lines += ["", f"# --- {title} ---"]
+
+    def option(self, name, value):
+        self.lines.append(f"{name} = {toml(value)}")
+
+    def comment(self, text):
+        self.lines += [f"# {line}".rstrip() for line in str(text).splitlines()]
+
+    def example(self, name, value):
+        self.lines.append(f"#{name} = {toml(value)}")
+
+    def no_equivalent(self, name, value, instead):
+        """A value may be a secret or a whole class: one line of it at most."""
+        self.comment(f"no equivalent: {name} = {' '.join(repr(value).split())[:100]}: {instead}")
+
+
+def configuration():
+    made = Configuration()
+    has_certificate = bool(setting("CERTFILE") or setting("KEYFILE"))
+    handler = Handler(made, has_certificate)
+    made.section("General")
+    address(made)
+    made.section("Accounts")
+    accounts(made)
+    authentication(made)
+    made.section("Connections")
+    connection_options(made, handler)
+    made.section("TLS")
+    tls(made, handler, has_certificate)
+    made.section("Files")
+    files(made, handler)
+    made.section("Events")
+    journal(made, handler)
+    made.section("Process")
+    process(made)
+    return str(made)
+
+
+def setting(name):
+    return getattr(settings, f"FTPSERVER_{name}", None)
+
+
+def toml(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def address(made):
+    host, port = setting("HOST"), setting("PORT")
+    host = "127.0.0.1" if host is None else host or "0.0.0.0"
+    made.option("address", f"{f'[{host}]' if ':' in host else host}:{21 if port is None else port}")
+
+
+def accounts(made):
+    user = get_user_model()
+    alias = router.db_for_read(user)
+    connection = connections[alias]
+    file = sqlite_file(connection)
+    if file:
+        made.option("database", file)
+    else:
+        exported(made, connection)
+    field_names(made, user, in_database=bool(file))
+    if not apps.is_installed("django_ftpserver"):
+        made.comment("This site has no FTP accounts: every active user who has a home may log in; superusers may write.")
+        made.option("all_users", True)
+        made.option("home", "/srv/ftp/{username}")
+        return
+    account = apps.get_model("django_ftpserver", "FTPUserAccount")
+    if router.db_for_read(account) != alias:
+        made.comment("The FTP accounts are in another database than the users: use ftpd_export and `export` instead.")
+
+
+def sqlite_file(connection):
+    """None: it is none, or in memory."""
+    name = os.fspath(connection.settings_dict["NAME"] or "")
+    if connection.vendor != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return os.path.abspath(name)
+
+
+def exported(made, connection):
+    path = getattr(settings, "FTPD_EXPORT", None)
+    directory = Path(getattr(settings, "BASE_DIR", os.getcwd()))
+    path = os.path.abspath(path or directory / "ftpd-users.jsonl")
+    manage = shlex.join([sys.executable, os.path.abspath(sys.argv[0])])
+    settings_module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    made.comment(f"The users are in {connection.display_name}: the site writes them to a file, for example every minute")
+    made.comment("by this line of its crontab; `ftpd_export --watch` or the setting FTPD_EXPORT are faster.")
+    line = f"* * * * * cd {shlex.quote(os.getcwd())} && DJANGO_SETTINGS_MODULE={settings_module} {manage}"
+    # A percent sign ends a line of a crontab.
+    made.comment(f"{line} ftpd_export {shlex.quote(path)} >/dev/null".replace("%", "\\%"))
+    made.option("export", path)
+
+
+def field_names(made, user, in_database):
+    meta = user._meta
+    table = meta.db_table if in_database else f"{meta.app_label}_{meta.model_name}"
+    if table != "auth_user":
+        made.option("user_table", table)
+    options = [
+        ("username_field", user.USERNAME_FIELD, "username"),
+        ("password_field", "password", "password"),
+        ("active_field", "is_active", "is_active"),
+        ("superuser_field", "is_superuser", "is_superuser"),
+    ]
+    inherited = []
+    for option, name, default in options:
+        try:
+            field = meta.get_field(name)
+        except FieldDoesNotExist:
+            if isinstance(inspect.getattr_static(user, name, None), property):
+                made.no_equivalent(f"{meta.label}.{name}", "a property", "the server reads columns only")
+            continue
+        column = field.column if in_database else field.attname
+        if column != default:
+            made.option(option, column)
+        if field.model._meta.concrete_model is not meta.concrete_model:
+            inherited.append(name)
+    if inherited:
+        made.comment(f"{', '.join(inherited)} of {meta.label} are in the table of the model that it inherits from:")
+        made.comment("make an SQL view of both, and name it here as user_table.")
+
+
+def authentication(made):
+    hashers = list(settings.PASSWORD_HASHERS)
+    if any(name.rpartition(".")[2] in LEGACY_HASHERS for name in hashers):
+        made.option("legacy_hashes", True)
+    for name in hashers:
+        if not name.startswith(DJANGOS_HASHERS):
+            made.no_equivalent("PASSWORD_HASHERS", name, "users with such a password can't log in")
+    for name in settings.AUTHENTICATION_BACKENDS:
+        if name != DJANGOS_BACKEND:
+            made.no_equivalent("AUTHENTICATION_BACKENDS", name, "see accounts_command for logins by a program")
+    authorizer = setting("AUTHORIZER")
+    if authorizer and path_of(authorizer) != "django_ftpserver.authorizers.FTPAccountAuthorizer":
+        instead = "homes and permissions come from the FTP accounts, their groups and the sections [user] and [group]"
+        made.no_equivalent("FTPSERVER_AUTHORIZER", path_of(authorizer), f"{instead}, or from accounts_command")
+
+
+def connection_options(made, handler):
+    timeout = handler.changed("timeout") if setting("TIMEOUT") is None else setting("TIMEOUT")
+    if timeout is not None:
+        made.option("timeout", timeout)
+    if handler.changed("banner") is not None:
+        # One line, for that is what a greeting can be.
+        made.option("banner", " ".join(handler.changed("banner").split()))
+    for name in SAME_ATTRIBUTES:
+        if handler.changed(name) is not None:
+            made.option(name, handler.changed(name))
+    for attribute, option in TIMEOUTS:
+        if handler.changed("timeout", of=attribute) is not None:
+            made.option(option, handler.changed("timeout", of=attribute))
+    for name in ["read_limit", "write_limit"]:
+        if handler.changed(name, of="dtp_handler"):
+            rate = "upload_rate" if name == "read_limit" else "download_rate"
+            made.no_equivalent(f"dtp_handler.{name}", handler.changed(name, of="dtp_handler"), f"see {rate} of [group]")
+    ports = setting("PASSIVE_PORTS") or handler.changed("passive_ports")
+    if ports:
+        made.option("passive_ports", port_ranges(ports))
+    masquerade_address = setting("MASQUERADE_ADDRESS") or handler.changed("masquerade_address")
+    if masquerade_address:
+        made.option("masquerade_address", masquerade_address)
+    sendfile = setting("SENDFILE")
+    sendfile = handler.changed("use_sendfile") if sendfile is None else sendfile
+    if sendfile is not None:
+        made.option("sendfile", bool(sendfile))
+    for name in OTHER_ATTRIBUTES:
+        if handler.changed(name) is not None:
+            made.no_equivalent(name, handler.changed(name), "not needed, or not there")
+
+
+def port_ranges(ports):
+    """What the reference takes, a text, or what pyftpdlib does, numbers."""
+    if isinstance(ports, str):
+        return ports.replace(" ", "")
+    ranges = []
+    for port in sorted(set(ports)):
+        if ranges and ranges[-1][1] == port - 1:
+            ranges[-1][1] = port
+        else:
+            ranges.append([port, port])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def tls(made, handler, has_certificate):
+    certfile = setting("CERTFILE") or handler.changed("certfile")
+    keyfile = setting("KEYFILE") or handler.changed("keyfile")
+    if certfile:
+        made.option("certfile", os.path.abspath(certfile))
+    if certfile and keyfile:
+        made.option("keyfile", os.path.abspath(keyfile))
+    elif keyfile:
+        made.no_equivalent("FTPSERVER_KEYFILE", keyfile, "a key is nothing without FTPSERVER_CERTFILE")
+    if certfile and not has_certificate:
+        # With a certificate in the settings the reference demands TLS, whatever the class says.
+        made.option("tls_control_required", bool(handler.changed("tls_control_required")))
+        made.option("tls_data_required", bool(handler.changed("tls_data_required")))
+    if not certfile:
+        made.comment("Without a certificate, passwords and files are sent in the clear:")
+        made.example("certfile", "/etc/letsencrypt/live/ftp.example.com/fullchain.pem")
+        made.example("keyfile", "/etc/letsencrypt/live/ftp.example.com/privkey.pem")
+
+
+def files(made, handler):
+    if handler.changed("use_gmt_times") is False:
+        made.option("local_times", True)
+    user = setting("FILE_ACCESS_USER")
+    if user:
+        made.no_equivalent("FTPSERVER_FILE_ACCESS_USER", user, "run the server as this user")
+    filesystem = setting("FILESYSTEM") or handler.changed("abstracted_fs")
+    if not filesystem:
+        return
+    made.no_equivalent("FTPSERVER_FILESYSTEM", path_of(filesystem), "the server serves directories")
+    storage = getattr(settings, "STORAGES", {}).get("default", {})
+    options = storage.get("OPTIONS", {})
+    bucket = options.get("bucket_name") or getattr(settings, "AWS_STORAGE_BUCKET_NAME", None)
+    bucket = bucket or getattr(settings, "GS_BUCKET_NAME", None)
+    backend = storage.get("BACKEND") or getattr(settings, "DEFAULT_FILE_STORAGE", "")
+    if bucket:
+        made.no_equivalent("STORAGES", f"{backend}, bucket {bucket}", "not yet")
+    elif backend.endswith(".FileSystemStorage"):
+        root = options.get("location") or settings.MEDIA_ROOT
+        made.no_equivalent("STORAGES", f"{backend} in {root}", "give the groups homes in that directory")
+    else:
+        made.no_equivalent("STORAGES", backend, "not yet")
+
+
+def journal(made, handler):
+    path = getattr(settings, "FTPD_JOURNAL", None)
+    if path:
+        made.option("journal", os.path.abspath(path))
+    else:
+        made.comment("What manage.py ftpd_signals reads (--journal, or the setting FTPD_JOURNAL):")
+        made.example("journal", "/var/log/django-ftpd/events.jsonl")
+    if handler.methods():
+        made.no_equivalent(handler.path, ", ".join(handler.methods()), "signals tell what happens, by ftpd_signals")
+
+
+def process(made):
+    made.comment("It runs in the foreground; systemd, supervisor or Docker keep it there.")
+    for name in ["DAEMONIZE", "DAEMONIZE_OPTIONS", "PIDFILE"]:
+        if setting(name):
+            made.no_equivalent(f"FTPSERVER_{name}", setting(name), "not yet")
+
+
+class Handler:
+    """The site's handler class, compared with pyftpdlib's own."""
+
+    def __init__(self, made, has_certificate):
+        name = "TLSHANDLER" if has_certificate else "HANDLER"
+        default = f"django_ftpserver.handlers.{'DjangoTLS_FTPHandler' if has_certificate else 'DjangoFTPHandler'}"
+        chosen = setting(name) or default
+        self.path = path_of(chosen)
+        self._chosen = self._own = None
+        try:
+            from pyftpdlib import handlers
+
+            self._chosen = import_string(chosen) if isinstance(chosen, str) else chosen
+        except ImportError as error:
+            if setting(name):
+                made.no_equivalent(f"FTPSERVER_{name}", self.path, f"its attributes can't be read ({error})")
+            return
+        if self._chosen is not None:
+            self._own = next(one for one in self._chosen.__mro__ if one.__module__.startswith(handlers.__name__))
+
+    def changed(self, name, of=None):
+        """Its attribute, or that of a class which it names, if it is not what pyftpdlib has; else None."""
+        chosen, own = (getattr(one, of, None) if of else one for one in (self._chosen, self._own))
+        value = getattr(chosen, name, None)
+        return None if value == getattr(own, name, None) else value
+
+    def methods(self):
+        """What the site's own classes do in their own way."""
+        known = ("pyftpdlib.", "django_ftpserver.")
+        own = itertools.takewhile(lambda one: not one.__module__.startswith(known), getattr(self._chosen, "__mro__", []))
+        return sorted({name for one in own for name, value in vars(one).items() if inspect.isfunction(value)})
+
+
+def path_of(chosen):
+    """A class as settings write it."""
+    return chosen if isinstance(chosen, str) else f"{chosen.__module__}.{chosen.__qualname__}"
