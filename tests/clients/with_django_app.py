@@ -4,6 +4,7 @@ rotated, cut and killed over; configurations and exports that the server takes; 
 import datetime
 import ftplib
 import gzip
+import io
 import json
 import os
 import random
@@ -640,7 +641,7 @@ def django_app_shows_the_audit_table_in_the_admin(room):
             TIME_ZONE = "UTC"
         """,
     ).migrate()
-    make_audit_table(project)
+    make_audit_table(room, project)
     expect("No changes detected" in project.manage("makemigrations", "--check", "--dry-run"), "it wants a migration")
     project.manage("check")
     pages = project.asks(
@@ -666,13 +667,25 @@ def django_app_shows_the_audit_table_in_the_admin(room):
     expect(pages[-1] == ["2026-01-02 03:04:07.000001+00:00", 3], pages[-1])
 
 
-def make_audit_table(project):
-    connection = sqlite3.connect(project.directory / "audit.sqlite3")
-    connection.execute(
-        "CREATE TABLE django_ftpd_event (id INTEGER PRIMARY KEY, time datetime NOT NULL, event text NOT NULL,"
-        " username text, remote_ip text, path text, virtual_path text, path_to text, bytes bigint, duration_ms bigint,"
-        " reason text, session bigint, data text NOT NULL)"
+def make_audit_table(room, project):
+    """The table as the server makes it, and some rows of a known day."""
+    database = project.directory / "audit.sqlite3"
+    with room.site.serve("audit", options=["--audit-database", database]) as server:
+        with connect(server) as ftp:
+            ftp.encoding = "latin-1"
+            ftp.login("ann", "ann-secret")
+            ftp.storbinary("STOR audit\u00e9", io.BytesIO(b"name"))
+        server.terminate()
+    found = project.asks(
+        """
+        from django_ftpd.models import Event
+        event = Event.objects.get(event="ftp_file_received")
+        answer = [event.username, event.bytes, event.virtual_path, str(event.time)[:2], Event.objects.count()]
+        """
     )
+    expect(found[:4] == ["ann", 4, "/audit\ufffd", "20"] and found[4] >= 5, found)
+    connection = sqlite3.connect(database)
+    connection.execute("DELETE FROM django_ftpd_event")
     for row in [
         (1, "ftp_login", "ann", None),
         (2, "ftp_file_received", "ann", "/srv/photo<b>"),
