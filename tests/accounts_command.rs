@@ -1,6 +1,6 @@
 //! A program that decides logins: what it is asked, what it may answer, and what becomes of it when it doesn't.
 
-use crate::support::{Client, TestServer, eventually, has_ended};
+use crate::support::{Client, Signal, TestServer, eventually, has_ended};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -183,4 +183,21 @@ fn the_program_learns_nothing_of_what_the_server_was_started_with() {
     assert_eq!(login(&server, "ann", "x").1, 230);
     let seen = fs::read_to_string(seen).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("SECRET_TOKEN"), "{seen}");
+}
+
+#[test]
+fn a_server_that_stops_takes_its_programs_along() {
+    let mut server =
+        server_with("sleep 60 & echo $! > \"$HOMES/child\"; sleep 60", &["--accounts-command-timeout", "50"]);
+    let mut client = server.client();
+    client.send("USER ann").expect(331);
+    client.send("PASS x");
+    let child = || fs::read_to_string(server.outside("homes/child")).unwrap_or_default();
+    eventually("it runs", || child().ends_with('\n'));
+    let child = child();
+    let begin = Instant::now();
+    server.signal(Signal::TERM);
+    assert!(server.wait().success());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    has_ended(child.as_bytes());
 }

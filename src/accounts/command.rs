@@ -7,8 +7,13 @@ use crate::programs::{Answer, Input, Program, remark};
 use crate::protocol::json::Object;
 use crate::protocol::path::VirtualPath;
 use serde_json::{Map, Value};
+use std::io;
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// A program that runs looks so often whether the server ends.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// A program that decides logins.
 #[derive(Debug)]
@@ -16,6 +21,9 @@ pub struct AccountsCommand {
     program: Program,
     patience: Duration,
     rules: Rules,
+    /// How many of them run.
+    running: AtomicUsize,
+    stopping: AtomicBool,
 }
 
 impl AccountsCommand {
@@ -23,7 +31,13 @@ impl AccountsCommand {
     pub fn new(words: &[String], patience: Duration) -> Result<AccountsCommand, String> {
         let program = Program::literal(words)?;
         program.check()?;
-        Ok(AccountsCommand { program, patience, rules: Rules::default() })
+        Ok(AccountsCommand {
+            program,
+            patience,
+            rules: Rules::default(),
+            running: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+        })
     }
 
     /// Has it run as another user, which only root can.
@@ -40,9 +54,10 @@ impl AccountsCommand {
 
     fn ask(&self, question: Vec<u8>) -> Result<Vec<u8>, String> {
         let until = Instant::now() + self.patience;
-        let running = self.program.start(|_| Vec::new(), Vec::new(), Input::Bytes(question));
-        let answer = running.and_then(|mut running| running.finish(until)).map_err(|error| error.to_string())?;
-        match answer {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let answer = self.run(question, until);
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        match answer.map_err(|error| error.to_string())? {
             None => Err(format!("no answer within {} seconds", self.patience.as_secs_f64())),
             Some(Answer { is_cut: true, .. }) => Err("it says more than can be an answer".to_string()),
             Some(Answer { status, output, .. }) if status.success() => Ok(output),
@@ -53,7 +68,28 @@ impl AccountsCommand {
     }
 }
 
+impl AccountsCommand {
+    /// Runs it to its end, or to that of the server: then it is killed.
+    fn run(&self, question: Vec<u8>, until: Instant) -> io::Result<Option<Answer>> {
+        let mut running = self.program.start(|_| Vec::new(), Vec::new(), Input::Bytes(question))?;
+        loop {
+            let answer = running.finish(until.min(Instant::now() + LOOK_AROUND))?;
+            if answer.is_some() || Instant::now() >= until || self.stopping.load(Ordering::SeqCst) {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
 impl Accounts for AccountsCommand {
+    fn finish(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let until = Instant::now() + LOOK_AROUND * 5;
+        while self.running.load(Ordering::SeqCst) > 0 && Instant::now() < until {
+            std::thread::sleep(LOOK_AROUND / 10);
+        }
+    }
+
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
         let mut question = Object::default();
         question.text("username", attempt.username.as_bytes());
