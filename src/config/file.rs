@@ -11,9 +11,9 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::options::{Kind, OPTIONS};
 use super::programs;
-use super::sections::{self, Sections};
+use super::sections::{self, scalar};
 use super::suggest::{nearest, no_such_option};
-use super::{Problem, Setting};
+use super::{Problem, Sections, Setting};
 
 /// What a file says.
 pub(super) struct File {
@@ -100,18 +100,6 @@ fn plain(value: &DeValue, is_words: bool) -> Result<String, &'static str> {
             Ok(if is_words { items.iter().map(|item| format!("{item}\n")).collect() } else { items.join(",") })
         }
         value => scalar(value),
-    }
-}
-
-pub(super) fn scalar(value: &DeValue) -> Result<String, &'static str> {
-    match value {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Integer(number) => Ok(number.to_string()),
-        DeValue::Float(number) => Ok(number.to_string()),
-        DeValue::Boolean(truth) => Ok(truth.to_string()),
-        DeValue::Datetime(_) => Err("a date or time"),
-        DeValue::Array(_) => Err("a list of lists"),
-        DeValue::Table(_) => Err("a section or table"),
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use self::options::Opt;
 pub use self::programs::{ExecTable, GateTable};
-pub use self::sections::{Section, Sections};
+pub use self::sections::Section;
 use self::sources::Flags;
 pub(crate) use self::sources::value as flag_value;
 pub use self::value::{HostPort, PortSet};
@@ -168,6 +168,21 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// What stands in the file alone.
     pub sections: Sections,
+}
+
+/// What a file says of users, groups and networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// By the name that they log in with.
+    pub users: Vec<(String, Section)>,
+    /// By the name of the FTP group, or of Django's for users without an FTP account.
+    pub groups: Vec<(String, Section)>,
+    /// Whether TLS is required of clients in a network.
+    pub networks: Vec<(Network, bool)>,
+    /// Programs that run for events.
+    pub execs: Vec<programs::ExecTable>,
+    /// Programs that decide about uploads.
+    pub gates: Vec<programs::GateTable>,
 }
 
 impl Default for Config {

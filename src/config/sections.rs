@@ -2,28 +2,11 @@
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::file::scalar;
 use super::options::OPTIONS;
-use super::programs::{ExecTable, GateTable};
 use super::suggest::{nearest_of, no_such_option};
 use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size};
 use super::{Network, Problem};
 use crate::accounts::Rule;
-
-/// What a file says of users, groups and networks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sections {
-    /// By the name that they log in with.
-    pub users: Vec<(String, Section)>,
-    /// By the name of the FTP group, or of Django's for users without an FTP account.
-    pub groups: Vec<(String, Section)>,
-    /// Whether TLS is required of clients in a network.
-    pub networks: Vec<(Network, bool)>,
-    /// Programs that run for events.
-    pub execs: Vec<ExecTable>,
-    /// Programs that decide about uploads.
-    pub gates: Vec<GateTable>,
-}
 
 /// What one section says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -213,6 +196,19 @@ pub(super) fn values(value: &DeValue) -> Result<Vec<String>, Fault> {
         value => text(value).map(|text| vec![text]),
     };
     values.map_err(|what| Fault::Value(format!("is {what}, which it does not take")))
+}
+
+/// The text of a plain value, or what it is instead.
+pub(super) fn scalar(value: &DeValue) -> Result<String, &'static str> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => Ok(number.to_string()),
+        DeValue::Float(number) => Ok(number.to_string()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Datetime(_) => Err("a date or time"),
+        DeValue::Array(_) => Err("a list of lists"),
+        DeValue::Table(_) => Err("a section or table"),
+    }
 }
 
 fn sections<N, S: Default>(

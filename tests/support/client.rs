@@ -353,9 +353,15 @@ fn complete(tls: &mut ClientConnection, mut stream: &TcpStream) -> io::Result<()
 }
 
 fn receive(tls: &mut Option<Box<ClientConnection>>, mut stream: &TcpStream, piece: &mut [u8]) -> io::Result<usize> {
-    match tls {
-        Some(tls) => rustls::Stream::new(&mut **tls, &mut stream).read(piece),
-        None => stream.read(piece),
+    loop {
+        let result = match tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut stream).read(piece),
+            None => stream.read(piece),
+        };
+        // With a time limit on the socket, this comes also of being stopped and continued.
+        if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            return result;
+        }
     }
 }
 

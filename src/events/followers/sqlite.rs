@@ -18,6 +18,8 @@ const BATCH: u16 = 500;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Old rows are looked for so often,
 const CLEANING: Duration = Duration::from_secs(60);
+/// after a failure again,
+const RETRY: Duration = Duration::from_secs(5);
 /// so many times `BATCH` of them are removed then,
 const CLEANED: usize = 20;
 /// and between two transactions others have their turn.
@@ -59,7 +61,7 @@ pub struct AuditDatabase {
     /// Rows older than so many days are removed.
     days: Option<NonZeroUsize>,
     open: Option<Open>,
-    cleaned_at: Option<Instant>,
+    clean_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ impl AuditDatabase {
             Err(error) if !is_locked(&error) => return Err(format!("{}: {error}", path.display())),
             open => open.ok(),
         };
-        Ok(AuditDatabase { path, days, open, cleaned_at: None })
+        Ok(AuditDatabase { path, days, open, clean_at: None })
     }
 
     /// Does something in the file that has the name now; after a failure it is opened anew.
@@ -117,10 +119,10 @@ impl Follower for AuditDatabase {
     }
 
     fn chores(&mut self) {
-        let Some(days) = self.days.filter(|_| self.cleaned_at.is_none_or(|at| at.elapsed() >= CLEANING)) else {
+        let Some(days) = self.days.filter(|_| self.clean_at.is_none_or(|at| at <= Instant::now())) else {
             return;
         };
-        self.cleaned_at = Some(Instant::now());
+        self.clean_at = Some(Instant::now() + CLEANING);
         let hours = i64::try_from(days.get()).unwrap_or(i64::MAX).saturating_mul(24);
         // What began before all time removes nothing.
         let age = SignedDuration::try_from_hours(hours).unwrap_or(SignedDuration::MAX);
@@ -128,6 +130,7 @@ impl Follower for AuditDatabase {
             && let Err(error) = self.remove_before(time)
         {
             log::warn!("audit_database {}: old rows are not removed yet: {error}", self.path.display());
+            self.clean_at = Some(Instant::now() + RETRY);
         }
     }
 }
