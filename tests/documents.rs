@@ -50,6 +50,7 @@ fn the_readme_has_every_key_of_sections() {
 fn the_readme_has_every_key_of_programs() {
     holds_between("keys of exec -->\n", "<!-- end of exec -->", &help::exec_table());
     holds_between("keys of gate -->\n", "<!-- end of gate -->", &help::gate_table());
+    holds_between("keys of webhook -->\n", "<!-- end of webhook -->", &help::webhook_table());
 }
 
 #[test]

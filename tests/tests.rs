@@ -14,6 +14,7 @@
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
 //! | `sites.rs` | custom user models, sites without FTP accounts, what the file says of users and groups |
 //! | `accounts_command.rs` | a program that decides logins |
+//! | `webhooks.rs` | web servers that are told of events |
 //! | `programs.rs` | programs that run for events, and what they are told |
 //! | `gates.rs` | programs that decide about uploads |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
@@ -75,3 +76,4 @@ mod tls;
 mod tls_certificates;
 mod tls_data;
 mod transfers;
+mod webhooks;

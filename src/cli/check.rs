@@ -1,7 +1,7 @@
 //! `django-ftpd check`: reads what `serve` would read, and tells of every fault, not of the first alone. It binds
 //! nothing, so it may run beside the server.
 
-use super::{Failure, logging, parts, programs};
+use super::{Failure, followers, logging, parts, programs};
 use crate::accounts::Accounts;
 use crate::config::Config;
 
@@ -24,6 +24,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
     let certificate = parts::tls(&config).map(|tls| tls.map_or("none, so no TLS".to_string(), |tls| tls.to_string()));
     findings.push(("certificate", certificate));
     findings.extend(programs::findings(&config));
+    findings.extend(followers::webhook_findings(&config));
     for (part, finding) in &findings {
         let (state, text) = match finding {
             Ok(text) => ("ok", text),

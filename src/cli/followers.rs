@@ -2,8 +2,10 @@
 
 use super::programs;
 use crate::config::Config;
-use crate::events::followers::{AuditDatabase, Follower, Plan, Running, Syslog, Xferlog, state_beside};
+use crate::config::webhooks::WebhookTable;
+use crate::events::followers::{AuditDatabase, Follower, Plan, Running, Syslog, Webhook, Xferlog, state_beside};
 use crate::events::{Journal, Sink, Tide};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,9 @@ impl Planned {
 /// All that the configuration names, or why one can't be made.
 fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
     let mut planned = programs::execs(config, tide)?;
+    for table in &config.sections.webhooks {
+        planned.push(webhook(table)?);
+    }
     let mut plan = |name: &str, follower: Result<Box<dyn Follower>, String>| {
         let follower = follower.map_err(|why| format!("{name}: {why}"))?;
         planned.push(Planned { name: name.to_string(), tries: TRIES, follower });
@@ -57,6 +62,30 @@ fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
     alone(config.audit_days.is_some() && config.audit_database.is_none(), "audit_days", "audit_database")?;
     alone(config.syslog_socket.is_some() && !config.syslog, "syslog_socket", "syslog")?;
     Ok(planned)
+}
+
+fn webhook(table: &WebhookTable) -> Result<Planned, String> {
+    let name = format!("webhook-{}", table.name.as_deref().unwrap_or_default());
+    let url = table.url.as_deref().unwrap_or_default();
+    let follower = Webhook::new(url, table.timeout, table.ca.as_deref()).map_err(|why| format!("{name}: {why}"))?;
+    let follower = follower
+        .signed(table.secret.clone().map(String::into_bytes))
+        .only(table.events.clone())
+        .batch(table.batch.map(NonZeroUsize::get));
+    let tries = u32::try_from(table.tries.get()).unwrap_or(u32::MAX);
+    Ok(Planned { name, tries, follower: Box::new(follower) })
+}
+
+/// What `check` says of each `[[webhook]]`; nothing is posted.
+pub(super) fn webhook_findings(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
+    let finding = |table: &WebhookTable| {
+        let made = webhook(table).and_then(|planned| match config.journal {
+            Some(_) => Ok(table.url.clone().unwrap_or_default()),
+            None => Err(planned.without_journal()),
+        });
+        ("webhook", made)
+    };
+    config.sections.webhooks.iter().map(finding).collect()
 }
 
 fn boxed(follower: impl Follower + 'static) -> Box<dyn Follower> {

@@ -72,9 +72,8 @@ fn runnable(
     let wrong = |key: &str, why: String| format!("{kind} {name}: {key}: {why}");
     program.check().map_err(|why| wrong("command", why))?;
     let Some(user) = user else { return Ok((name.clone(), program.clone())) };
-    let own = rustix::process::geteuid();
     let user = users::find(user).map_err(|why| wrong("user", why))?;
-    match own.is_root() || own.as_raw() == user.uid {
+    match users::may_become(user) {
         true => Ok((name.clone(), program.clone().run_as(user.uid, user.gid))),
         false => Err(wrong("user", "only root can have it run as somebody else".to_string())),
     }

@@ -13,6 +13,7 @@ use super::options::{Kind, OPTIONS};
 use super::programs;
 use super::sections::{self, scalar};
 use super::suggest::{nearest, no_such_option};
+use super::webhooks;
 use super::{Problem, Sections, Setting};
 
 /// What a file says.
@@ -60,7 +61,8 @@ fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
             ("network", DeValue::Table(networks)) => file.sections.networks = sections::networks(&at, networks)?,
             ("exec", DeValue::Array(tables)) => file.sections.execs = programs::execs(&at, tables)?,
             ("gate", DeValue::Array(tables)) => file.sections.gates = programs::gates(&at, tables)?,
-            (kind @ ("exec" | "gate"), _) => {
+            ("webhook", DeValue::Array(tables)) => file.sections.webhooks = webhooks::webhooks(&at, tables)?,
+            (kind @ ("exec" | "gate" | "webhook"), _) => {
                 let origin = at(key.span().start);
                 return Err(Problem::new(format!("{origin}: {kind}: there may be several, so it is [[{kind}]]")));
             }

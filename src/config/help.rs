@@ -7,6 +7,7 @@ use super::options::Initial::{Is, Unset};
 use super::options::{OPTIONS, Opt};
 use super::programs::{EXEC_KEYS, GATE_KEYS};
 use super::sections::{KEYS, Key};
+use super::webhooks::WEBHOOK_KEYS;
 
 const WIDTH: usize = 80;
 
@@ -73,7 +74,14 @@ fn sections() -> String {
 # {target}, {username}, {remote_ip} and {bytes} are replaced; there is no shell.
 #[[gate]]
 ";
-    text + &examples(GATE_KEYS)
+    text += &examples(GATE_KEYS);
+    text += "
+# --- Web servers, as many of these as there are, at the end of the file ---
+
+# A web server that each event of the journal, which has to be on, is posted to.
+#[[webhook]]
+";
+    text + &examples(WEBHOOK_KEYS)
 }
 
 fn examples<S>(keys: &[Key<S>]) -> String {
@@ -94,6 +102,11 @@ pub fn exec_table() -> String {
 /// The README's table of keys of programs that decide about uploads.
 pub fn gate_table() -> String {
     keys_table(GATE_KEYS)
+}
+
+/// The README's table of keys of web servers.
+pub fn webhook_table() -> String {
+    keys_table(WEBHOOK_KEYS)
 }
 
 fn keys_table<S>(keys: &[Key<S>]) -> String {
@@ -244,7 +257,7 @@ mod tests {
         let examples = load_file("examples", &lines.join("\n"));
         let sections = &examples.sections;
         assert_eq!((sections.groups.len(), sections.users.len(), sections.networks.len()), (1, 1, 1));
-        assert_eq!((sections.execs.len(), sections.gates.len()), (1, 1));
+        assert_eq!((sections.execs.len(), sections.gates.len(), sections.webhooks.len()), (1, 1, 1));
         let rule = format!("{:?}", sections.groups[0].1);
         assert!(!rule.contains("None"), "{rule}");
         assert!(sections.execs[0].user.is_some() && sections.gates[0].user.is_some());

@@ -12,6 +12,7 @@ pub mod sections;
 mod sources;
 mod suggest;
 pub mod value;
+pub mod webhooks;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -183,6 +184,8 @@ pub struct Sections {
     pub execs: Vec<programs::ExecTable>,
     /// Programs that decide about uploads.
     pub gates: Vec<programs::GateTable>,
+    /// Web servers that are told of events.
+    pub webhooks: Vec<webhooks::WebhookTable>,
 }
 
 impl Default for Config {

@@ -159,12 +159,12 @@ pub const GATE_KEYS: &[Key<GateTable>] = &[
     },
 ];
 
-fn replace<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+pub(super) fn replace<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
     *field = value?;
     Ok(())
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match !text.is_empty() && text.len() <= 64 && text.bytes().all(is_plain) {
         true => Ok(text.to_string()),
@@ -172,7 +172,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn events(names: &[String]) -> Result<Vec<Kind>, String> {
+pub(super) fn events(names: &[String]) -> Result<Vec<Kind>, String> {
     let kind = |name: &String| Kind::named(name).ok_or_else(|| format!("{name:?} is not an event such as ftp_login"));
     match names.is_empty() {
         true => Err("names no event".to_string()),
@@ -191,30 +191,34 @@ fn on_error(text: &str) -> Result<OnError, String> {
 /// What the tables about events say, in their order.
 pub(super) fn execs(at: &impl Fn(usize) -> String, array: &DeArray) -> Result<Vec<ExecTable>, Problem> {
     let found = tables(at, "exec", array, set_one_of(EXEC_KEYS))?;
-    are_complete(at, "exec", array, found.iter().map(|table| (&table.name, &table.program)))?;
+    are_complete(at, "exec", array, found.iter().map(|table| (&table.name, table.program.is_some())), COMMAND)?;
     Ok(found)
 }
 
 /// What the tables about uploads say, in their order.
 pub(super) fn gates(at: &impl Fn(usize) -> String, array: &DeArray) -> Result<Vec<GateTable>, Problem> {
     let found = tables(at, "gate", array, set_one_of(GATE_KEYS))?;
-    are_complete(at, "gate", array, found.iter().map(|table| (&table.name, &table.program)))?;
+    are_complete(at, "gate", array, found.iter().map(|table| (&table.name, table.program.is_some())), COMMAND)?;
     Ok(found)
 }
 
-/// Each has to have a name of its own, and a program.
-fn are_complete<'a>(
+/// What there has to be beside a name.
+const COMMAND: &str = "command; name its program, such as command = [\"/bin/true\"]";
+
+/// Each has to have a name of its own, and something else.
+pub(super) fn are_complete<'a>(
     at: &impl Fn(usize) -> String,
     kind: &str,
     array: &DeArray,
-    found: impl Iterator<Item = (&'a Option<String>, &'a Option<Program>)>,
+    found: impl Iterator<Item = (&'a Option<String>, bool)>,
+    what: &str,
 ) -> Result<(), Problem> {
     let mut names = Vec::new();
-    for ((name, program), table) in found.zip(array) {
+    for ((name, is_there), table) in found.zip(array) {
         let fault = |why: &str| Err(Problem::new(format!("{}: {kind}{why}", at(table.span().start))));
-        match (name, program) {
+        match (name, is_there) {
             (None, _) => return fault(": has no name; give it one, such as name = \"first\""),
-            (_, None) => return fault(": has no command; name its program, such as command = [\"/bin/true\"]"),
+            (_, false) => return fault(&format!(": has no {what}")),
             (Some(name), _) if names.contains(&name) => return fault(&format!(".name: {name:?} is taken already")),
             (Some(name), _) => names.push(name),
         }

@@ -142,6 +142,14 @@ impl Identity {
         Identity { certificate: certificate.unwrap().der().clone(), params, key }
     }
 
+    /// What a server needs that is not ours.
+    pub fn server_config(&self) -> rustls::ServerConfig {
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        builder.with_single_cert(vec![self.certificate.clone()], key).unwrap()
+    }
+
     /// The certificate as it goes over the line.
     pub fn der(&self) -> &[u8] {
         &self.certificate

@@ -5,12 +5,14 @@ pub mod exec;
 mod position;
 mod sqlite;
 mod syslog;
+mod webhook;
 mod xferlog;
 
 pub use exec::Exec;
 pub use position::Position;
 pub use sqlite::AuditDatabase;
 pub use syslog::Syslog;
+pub use webhook::Webhook;
 pub use xferlog::Xferlog;
 
 use super::line::Line;

@@ -1,0 +1,152 @@
+//! Posts events to a web server, signed, one at a time or some at once.
+
+use super::{Follower, Trouble};
+use crate::events::{Kind, Line};
+use hmac::{Hmac, KeyInit, Mac};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sha2::Sha256;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::http::StatusCode;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+/// Where systems keep the certificates that they trust.
+const TRUSTED: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+/// Of what a server answers with a refusal, so much is looked at.
+const LONGEST: u64 = 4096;
+/// And so much shown.
+const SHOWN: usize = 200;
+
+/// A follower that posts.
+#[derive(Debug)]
+pub struct Webhook {
+    agent: Agent,
+    url: String,
+    secret: Option<Vec<u8>>,
+    events: Vec<Kind>,
+    batch: Option<usize>,
+}
+
+impl Webhook {
+    /// Posts to this address, `http://` or `https://`, and waits so long for an answer. For `https`, the authorities are
+    /// those of the file, or else those of the system.
+    pub fn new(url: &str, patience: Duration, ca: Option<&Path>) -> Result<Webhook, String> {
+        let tls = match (url.split_once("://").map(|(scheme, _)| scheme), ca) {
+            (Some("http"), _) => TlsConfig::default(),
+            (Some("https"), ca) => {
+                let ca = ca.map(Path::to_path_buf).or_else(system_authorities);
+                let ca = ca.ok_or("ca: this system has no list of authorities; name one")?;
+                trust(&authorities(&ca).map_err(|why| format!("ca: {}: {why}", ca.display()))?)
+            }
+            _ => return Err(format!("url: {url:?} begins neither with http:// nor with https://")),
+        };
+        let config = Agent::config_builder()
+            .timeout_global(Some(patience))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("django-ftpd/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls)
+            .build();
+        Ok(Webhook { agent: config.into(), url: url.to_string(), secret: None, events: Vec::new(), batch: None })
+    }
+
+    /// Signs what it posts.
+    pub fn signed(mut self, secret: Option<Vec<u8>>) -> Webhook {
+        self.secret = secret;
+        self
+    }
+
+    /// Only these kinds of events; none is all.
+    pub fn only(mut self, events: Vec<Kind>) -> Webhook {
+        self.events = events;
+        self
+    }
+
+    /// Up to so many at once, as a list.
+    pub fn batch(mut self, most: Option<usize>) -> Webhook {
+        self.batch = most;
+        self
+    }
+
+    fn signature(&self, body: &[u8]) -> Option<String> {
+        // HMAC takes keys of every length.
+        let mut hmac = Hmac::<Sha256>::new_from_slice(self.secret.as_ref()?).ok()?;
+        hmac.update(body);
+        let hex: String = hmac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(format!("sha256={hex}"))
+    }
+}
+
+impl Follower for Webhook {
+    fn wants(&self, line: &Line) -> bool {
+        self.events.is_empty() || self.events.iter().any(|kind| kind.name() == line.event())
+    }
+
+    fn batch(&self) -> usize {
+        self.batch.unwrap_or(1)
+    }
+
+    fn deliver(&mut self, lines: &[Line]) -> Result<(), Trouble> {
+        let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(()) };
+        let joined = lines.iter().map(Line::json).collect::<Vec<_>>().join(b",".as_slice());
+        let (body, key) = match self.batch {
+            None => (joined, first.seq().to_string()),
+            Some(_) => ([b"[", joined.as_slice(), b"]"].concat(), format!("{}-{}", first.seq(), last.seq())),
+        };
+        let mut request = self.agent.post(&self.url).header("Content-Type", "application/json");
+        request = request.header("Idempotency-Key", key);
+        if let Some(signature) = self.signature(&body) {
+            request = request.header("X-Signature", signature);
+        }
+        let response = request.send(body.as_slice());
+        let mut response = response.map_err(|error| Trouble::Outage(format!("{}: {error}", self.url)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let mut said = Vec::new();
+        // What it says is only for the log.
+        let _ = response.body_mut().as_reader().take(LONGEST).read_to_end(&mut said);
+        let why = format!("{} answers {status}{}", self.url, remark(&said));
+        match status {
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Trouble::Outage(why)),
+            // It is this event that it does not want; or it is the wrong server, which looks the same.
+            status if status.is_client_error() => Err(Trouble::Event(why)),
+            _ => Err(Trouble::Outage(why)),
+        }
+    }
+}
+
+fn remark(said: &[u8]) -> String {
+    crate::programs::remark(said)
+        .map_or(String::new(), |text| format!(": {}", text.chars().take(SHOWN).collect::<String>()))
+}
+
+fn system_authorities() -> Option<PathBuf> {
+    TRUSTED.iter().map(PathBuf::from).find(|path| path.is_file())
+}
+
+fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
+    let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    match found.is_empty() {
+        true => Err("there is no certificate in it".to_string()),
+        false => Ok(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()),
+    }
+}
+
+fn trust(authorities: &[Certificate<'static>]) -> TlsConfig {
+    let provider = Arc::new(ring::default_provider());
+    let roots = RootCerts::new_with_certs(authorities);
+    TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build()
+}
