@@ -195,19 +195,19 @@ fn old_rows_are_removed_and_young_ones_stay() {
     assert!(first.wait().success());
     let database = Connection::open(&path).unwrap();
     let insert = "INSERT INTO django_ftpd_event (id, time, event, data) VALUES (?1, datetime('now', ?2), 'x', '{}')";
-    for (id, age) in [(1001, "-31 days"), (1002, "-29 days"), (1003, "-300 days")] {
+    for (id, age) in [(-3, "-31 days"), (-2, "-29 days"), (-1, "-300 days")] {
         database.execute(insert, (id, age)).unwrap();
     }
     let ids = || rows(&path).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
     let unlimited = again(&first, "--audit-database", &path);
     eventually("the second start is there", || ids().contains(&3));
     drop(unlimited);
-    assert!(ids().ends_with(&[1001, 1002, 1003]));
+    assert!(ids().starts_with(&[-3, -2, -1]));
     let journal = first.outside("events.jsonl");
     let _limited =
         TestServer::with(&["--audit-days", "30", "--journal", journal.to_str().unwrap()]).args(&args).start();
-    eventually("old rows are gone", || !ids().contains(&1001) && !ids().contains(&1003));
-    assert!(ids().starts_with(&[1, 2, 3, 1002]));
+    eventually("old rows are gone", || !ids().contains(&-3) && !ids().contains(&-1));
+    assert!(ids().starts_with(&[-2, 1, 2, 3]));
 }
 
 #[test]
@@ -419,4 +419,32 @@ fn followers_that_can_not_be_are_refused_at_the_start() {
     let path = builder.outside("xferlog").display().to_string();
     let (status, text) = builder.args(&["--xferlog", &path]).fails();
     assert!(status == 2 && text.contains("xferlog: it follows the journal, and there is none"), "{text}");
+}
+
+#[test]
+fn a_journal_that_was_removed_makes_no_follower_mute() {
+    let builder = TestServer::with(&[]);
+    let path = builder.outside("audit.sqlite3");
+    let mut first = builder.args(&["--audit-database", path.to_str().unwrap()]).start();
+    first.home("ann");
+    (0..20).for_each(|_| drop(first.login("ann")));
+    eventually("they are there", || rows(&path).len() > 60);
+    first.signal(Signal::TERM);
+    assert!(first.wait().success());
+    let before = rows(&path);
+    for name in ["events.jsonl", "events.jsonl.seq"] {
+        std::fs::remove_file(first.outside(name)).unwrap();
+    }
+    let second = again(&first, "--audit-database", &path);
+    eventually("new ones are there, too", || rows(&path).len() > before.len());
+    assert_eq!(rows(&path)[..before.len()], before[..]);
+    drop(second);
+    // Nor if the positions have gone, too: no row is overwritten.
+    std::fs::remove_dir_all(first.outside("events.jsonl.followers")).unwrap();
+    for name in ["events.jsonl", "events.jsonl.seq"] {
+        std::fs::remove_file(first.outside(name)).unwrap();
+    }
+    let _third = again(&first, "--audit-database", &path);
+    eventually("the journal is there", || first.outside("events.jsonl").exists());
+    assert_eq!(rows(&path)[..before.len()], before[..]);
 }

@@ -469,3 +469,30 @@ fn mistakes_in_the_options_of_the_journal_are_named() {
         assert!(status == 2 && said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn two_servers_do_not_write_one_journal() {
+    let mut first = TestServer::start();
+    let journal = first.outside("events.jsonl");
+    let (status, said) = TestServer::with(&["--journal", journal.to_str().unwrap()]).fails();
+    assert_eq!(status, 2);
+    assert!(said.contains("another server writes it"), "{said}");
+    first.signal(Signal::TERM);
+    first.wait();
+    TestServer::with(&["--journal", journal.to_str().unwrap()]).start();
+}
+
+#[test]
+fn zeros_that_a_power_cut_has_left_are_a_torn_line() {
+    let mut first = TestServer::start();
+    first.signal(Signal::TERM);
+    first.wait();
+    let journal = first.outside("events.jsonl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let whole = bytes.len();
+    bytes.extend([0; 500]);
+    std::fs::write(&journal, &bytes).unwrap();
+    let second = TestServer::with(&["--journal", journal.to_str().unwrap()]).start();
+    second.expect_log("its last line was torn, 500 bytes are cut off");
+    assert!(std::fs::read(&journal).unwrap().starts_with(&bytes[..whole]));
+}

@@ -3,7 +3,9 @@
 use super::programs;
 use crate::config::Config;
 use crate::config::webhooks::WebhookTable;
-use crate::events::followers::{AuditDatabase, Follower, Plan, Running, Syslog, Webhook, Xferlog, state_beside};
+use crate::events::followers::{
+    AuditDatabase, Follower, Plan, Running, Syslog, Webhook, Xferlog, highest, state_beside,
+};
 use crate::events::{Journal, Sink, Tide};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -65,22 +67,29 @@ fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
 }
 
 fn webhook(table: &WebhookTable) -> Result<Planned, String> {
-    let name = format!("webhook-{}", table.name.as_deref().unwrap_or_default());
-    let url = table.url.as_deref().unwrap_or_default();
-    let follower = Webhook::new(url, table.timeout, table.ca.as_deref()).map_err(|why| format!("{name}: {why}"))?;
-    let follower = follower
+    let follower = post_to(table)?
         .signed(table.secret.clone().map(String::into_bytes))
         .only(table.events.clone())
         .batch(table.batch.map(NonZeroUsize::get));
     let tries = u32::try_from(table.tries.get()).unwrap_or(u32::MAX);
-    Ok(Planned { name, tries, follower: Box::new(follower) })
+    Ok(Planned { name: name_of(table), tries, follower: Box::new(follower) })
+}
+
+fn name_of(table: &WebhookTable) -> String {
+    format!("webhook-{}", table.name.as_deref().unwrap_or_default())
+}
+
+fn post_to(table: &WebhookTable) -> Result<Webhook, String> {
+    let url = table.url.as_deref().unwrap_or_default();
+    Webhook::new(url, table.timeout, table.ca.as_deref()).map_err(|why| format!("{}: {why}", name_of(table)))
 }
 
 /// What `check` says of each `[[webhook]]`; nothing is posted.
 pub(super) fn webhook_findings(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
     let finding = |table: &WebhookTable| {
+        let shown = || post_to(table).map(|webhook| webhook.shown().to_string());
         let made = webhook(table).and_then(|planned| match config.journal {
-            Some(_) => Ok(table.url.clone().unwrap_or_default()),
+            Some(_) => shown(),
             None => Err(planned.without_journal()),
         });
         ("webhook", made)
@@ -99,15 +108,18 @@ fn alone(is_so: bool, option: &str, other: &str) -> Result<(), String> {
 
 impl Followers {
     /// Starts them behind the journal.
-    pub(super) fn start(config: &Config, journal: Option<&Journal>) -> Result<Followers, String> {
-        let tide = journal.map(Journal::tide).unwrap_or_default();
-        let planned = planned(config, &tide)?;
+    pub(super) fn start(config: &Config, journal: Option<&mut Journal>) -> Result<Followers, String> {
+        let tide = journal.as_ref().map(|journal| journal.tide()).unwrap_or_default();
+        let mut planned = planned(config, &tide)?;
         let (Some(path), Some(journal)) = (&config.journal, journal) else {
             return match planned.first() {
                 Some(first) => Err(first.without_journal()),
                 None => Ok(Followers::default()),
             };
         };
+        // Who removes the journal with its numbers, may have left the positions: events must not seem to be old ones.
+        let seen = planned.iter_mut().map(|planned| planned.follower.highest()).max().unwrap_or(0);
+        journal.number_above(seen.max(highest(&state_beside(path))));
         let start = |Planned { name, tries, follower }| {
             let plan = Plan { name, journal: path.clone(), state: state_beside(path), tries };
             let named = plan.name.clone();

@@ -41,8 +41,8 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
         server = server.tls(tls);
     }
     // Only who has the address touches the journal: it may be that of a server that runs.
-    let journal = parts::journal(&config).map_err(Failure::Configuration)?;
-    let followers = Followers::start(&config, journal.as_ref()).map_err(Failure::Configuration)?;
+    let mut journal = parts::journal(&config).map_err(Failure::Configuration)?;
+    let followers = Followers::start(&config, journal.as_mut()).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))

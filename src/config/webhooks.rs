@@ -5,7 +5,7 @@ use toml::de::DeArray;
 use super::Problem;
 use super::programs::{are_complete, events, name, replace};
 use super::sections::{Key, Takes, one, put, set_one_of, tables};
-use super::value::{one_or_more, period};
+use super::value::{line, one_or_more, period};
 use crate::events::Kind;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub const WEBHOOK_KEYS: &[Key<WebhookTable>] = &[
         example: "\"a long random text\"",
         doc: "Key of the signature (HMAC-SHA256) in the header X-Signature; without it there is none.",
         takes: Takes::Text,
-        set: |t, v| put(&mut t.secret, one(v).map(String::from)),
+        set: |t, v| put(&mut t.secret, one(v).and_then(line)),
     },
     Key {
         name: "events",

@@ -5,9 +5,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Rotated files that are looked for: `events.jsonl.1`, `.2`, …
-const MOST_FILES: u32 = 1000;
+/// While the writer gives its files other names, one can be overlooked: where events seem to be missing, it is looked
+/// so many times,
+const LOOKS: u32 = 4;
+/// so long after one another.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// No line is longer; what is, is none.
 const LONGEST: u64 = 1 << 20;
 
@@ -19,6 +23,8 @@ pub struct Reader {
     open: Option<Open>,
     /// The file that goes on where the open one ends.
     next: Option<Open>,
+    /// Events behind this one are missing here, and were looked for elsewhere.
+    searched: Option<u64>,
     /// So many lines were none.
     broken: u64,
 }
@@ -41,7 +47,7 @@ enum Found {
 impl Reader {
     /// Reads what the journal has behind this number; 0 is all of it. It need not be there yet.
     pub fn new(path: impl Into<PathBuf>, after: u64) -> Reader {
-        Reader { path: path.into(), after, open: None, next: None, broken: 0 }
+        Reader { path: path.into(), after, open: None, next: None, searched: None, broken: 0 }
     }
 
     /// The number of the last event that was read, or that reading began behind.
@@ -59,11 +65,15 @@ impl Reader {
         loop {
             if self.open.is_none() {
                 self.open = self.first()?;
+                self.searched = Some(self.after);
             }
             let Some(open) = &mut self.open else { return Ok(None) };
             match open.read_line()? {
                 Found::Whole(bytes) => match Line::parse(bytes) {
                     Some(line) if line.seq() > self.after => {
+                        if self.is_elsewhere(line.seq())? {
+                            continue;
+                        }
                         self.after = line.seq();
                         return Ok(Some(line));
                     }
@@ -76,6 +86,7 @@ impl Reader {
                 Found::End if identity(&self.path)? == Some(open.identity) => return Ok(None),
                 Found::End => {
                     self.next = self.following()?;
+                    self.searched = Some(self.after);
                     if self.next.is_none() {
                         return Ok(None);
                     }
@@ -86,26 +97,81 @@ impl Reader {
 
     /// The file to begin with: the last one that begins at the next event or before it, or else the first of all.
     fn first(&self) -> io::Result<Option<Open>> {
-        let files = self.files()?;
-        let before = files.iter().rposition(|(first, _)| *first <= self.after.saturating_add(1));
-        Ok(files.into_iter().nth(before.unwrap_or(0)).map(|(_, open)| open))
+        for look in 1.. {
+            let files = self.files()?;
+            let before = files.iter().rposition(|(first, _)| *first <= self.after.saturating_add(1));
+            if before.is_some() || files.is_empty() || look == LOOKS {
+                return Ok(files.into_iter().nth(before.unwrap_or(0)).map(|(_, open)| open));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Ok(None)
     }
 
-    /// The first file that begins behind where we are.
+    /// The first file that begins behind where we are; if there is none, the one that is written now.
     fn following(&self) -> io::Result<Option<Open>> {
-        Ok(self.files()?.into_iter().find(|(first, _)| *first > self.after).map(|(_, open)| open))
+        for look in 1.. {
+            let files = self.files()?;
+            let Some((first, open)) = files.into_iter().find(|(first, _)| *first > self.after) else { break };
+            if first == self.after.saturating_add(1) || look == LOOKS {
+                if first > self.after.saturating_add(1) {
+                    log::warn!(
+                        "journal {}: there are no events {} to {}; they were removed, or never given out",
+                        self.path.display(),
+                        self.after + 1,
+                        first - 1
+                    );
+                }
+                return Ok(Some(open));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Ok(Open::journal(&self.path)?.map(|(_, open)| open))
     }
 
-    /// All files that have an event, with the number of their first, the oldest first.
+    /// Whether events before this one, which are missing where we read, are elsewhere: in another file, or further up in
+    /// this one, which was begun anew. Then it goes on there. That is asked once: a kill -9 leaves out numbers, too.
+    fn is_elsewhere(&mut self, found: u64) -> io::Result<bool> {
+        if found == self.after.saturating_add(1) || self.searched == Some(self.after) {
+            return Ok(false);
+        }
+        self.searched = Some(self.after);
+        let Some(mut other) = self.first()? else { return Ok(false) };
+        while let Found::Whole(bytes) = other.read_line()? {
+            let seq = Line::parse(bytes).map_or(0, |line| line.seq());
+            if seq > self.after {
+                other.go_to(0)?;
+                let is_before = seq < found;
+                if is_before {
+                    (self.open, self.next) = (Some(other), None);
+                }
+                return Ok(is_before);
+            }
+        }
+        Ok(false)
+    }
+
+    /// All files that have an event, with the number of their first, the oldest first: the journal, and what it has
+    /// become by rotation, here (`.1`) or by logrotate (`.1`, `-20260102`).
     fn files(&self) -> io::Result<Vec<(u64, Open)>> {
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = self.path.file_name().unwrap_or_default().as_encoded_bytes();
         let mut files: Vec<(u64, Open)> = Open::journal(&self.path)?.into_iter().collect();
-        for number in 1..=MOST_FILES {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number}"));
-            match Open::journal(Path::new(&name))? {
-                Some(file) => files.push(file),
-                None if number > 1 => break,
-                None => {} // it may be on its way to become this one
+        let entries = match std::fs::read_dir(directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(files),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?.file_name();
+            let Some(suffix) = entry.as_encoded_bytes().strip_prefix(name) else { continue };
+            let is_number = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+            let is_old = suffix.strip_prefix(b".").is_some_and(is_number)
+                || suffix.strip_prefix(b"-").and_then(|date| date.first()).is_some_and(u8::is_ascii_digit);
+            if is_old
+                && let Some((first, open)) = Open::journal(&directory.join(&entry))?
+                && !files.iter().any(|(_, known)| known.identity == open.identity)
+            {
+                files.push((first, open));
             }
         }
         files.sort_by_key(|(first, _)| *first);
@@ -272,6 +338,33 @@ mod tests {
         assert!(rest(&mut reader).is_empty());
         scratch.append("j", &lines(12..=12));
         assert_eq!(rest(&mut reader), [12]);
+    }
+
+    #[test]
+    fn gaps_among_the_files_hide_nothing_behind_them() {
+        let scratch = Scratch::new("gaps");
+        for (name, numbers) in [("j.9", 1..=2), ("j.3", 3..=4), ("j-20260102", 5..=6), ("j.1", 7..=8), ("j", 9..=9)] {
+            scratch.append(name, &lines(numbers));
+        }
+        write(scratch.path("j.2.gz"), "compressed").unwrap();
+        write(scratch.path("j.seq"), "100").unwrap();
+        assert_eq!(rest(&mut Reader::new(scratch.path("j"), 0)), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        remove_file(scratch.path("j.3")).unwrap();
+        assert_eq!(rest(&mut Reader::new(scratch.path("j"), 1)), [2, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_behind_us_is_read_to_its_end() {
+        let scratch = Scratch::new("copytruncate");
+        scratch.append("j", &lines(1..=3));
+        let mut reader = Reader::new(scratch.path("j"), 0);
+        assert_eq!(reader.next_line().unwrap().unwrap().seq(), 1);
+        std::fs::copy(scratch.path("j"), scratch.path("j.1")).unwrap();
+        write(scratch.path("j"), lines(4..=9)).unwrap();
+        assert_eq!(rest(&mut reader), [2, 3, 4, 5, 6, 7, 8, 9]);
+        // Numbers that were left out are no reason to look for ever.
+        scratch.append("j", &lines(100_009..=100_010));
+        assert_eq!(rest(&mut reader), [100_009, 100_010]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod webhook;
 mod xferlog;
 
 pub use exec::Exec;
-pub use position::Position;
+pub use position::{Position, highest};
 pub use sqlite::AuditDatabase;
 pub use syslog::Syslog;
 pub use webhook::Webhook;
@@ -47,6 +47,11 @@ pub trait Follower: Send {
 
     /// Deals with some events, all of them or none. It may be asked for the same ones again.
     fn deliver(&mut self, lines: &[Line]) -> Result<(), Trouble>;
+
+    /// The highest number of an event that it has kept, where it can tell.
+    fn highest(&mut self) -> u64 {
+        0
+    }
 
     /// Called now and then, for what has nothing to do with an event.
     fn chores(&mut self) {}

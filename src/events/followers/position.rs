@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What was done within so short a time may be done again after kill -9.
-const SAVED: Duration = Duration::from_millis(200);
+const SAVED: Duration = Duration::from_millis(500);
 
 /// A follower's position: all events up to it are dealt with.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ impl Position {
         let new = self.path.with_extension("position.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&new)?;
         writeln!(file, "{}", self.at.unwrap_or(0))?;
+        file.sync_data()?; // or a power cut leaves an empty file under the name
         std::fs::rename(&new, &self.path)?;
         (self.saved, self.saved_at) = (self.at, Instant::now());
         Ok(())
@@ -78,6 +79,13 @@ impl Drop for Position {
             log::error!("{}: {error}", self.path.display());
         }
     }
+}
+
+/// The highest of all positions: no event may have a lower number that is still to come.
+pub fn highest(state: &Path) -> u64 {
+    let entries = std::fs::read_dir(state).into_iter().flatten().flatten().map(|entry| entry.path());
+    let positions = entries.filter(|path| path.extension().is_some_and(|extension| extension == "position"));
+    positions.filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok()).max().unwrap_or(0)
 }
 
 /// Keeps an event that a follower can't deal with.

@@ -118,6 +118,13 @@ impl Follower for AuditDatabase {
         }
     }
 
+    fn highest(&mut self) -> u64 {
+        let highest = self.with(|connection| {
+            connection.query_row("SELECT max(id) FROM django_ftpd_event", [], |row| row.get::<_, Option<i64>>(0))
+        });
+        highest.ok().flatten().and_then(|number| number.try_into().ok()).unwrap_or(0)
+    }
+
     fn chores(&mut self) {
         let Some(days) = self.days.filter(|_| self.clean_at.is_none_or(|at| at <= Instant::now())) else {
             return;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
-use ureq::http::StatusCode;
+use ureq::http::{StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Where systems keep the certificates that they trust.
@@ -32,6 +32,8 @@ const SHOWN: usize = 200;
 pub struct Webhook {
     agent: Agent,
     url: String,
+    /// The same without what may be a secret.
+    shown: String,
     secret: Option<Vec<u8>>,
     events: Vec<Kind>,
     batch: Option<usize>,
@@ -41,6 +43,12 @@ impl Webhook {
     /// Posts to this address, `http://` or `https://`, and waits so long for an answer. For `https`, the authorities are
     /// those of the file, or else those of the system.
     pub fn new(url: &str, patience: Duration, ca: Option<&Path>) -> Result<Webhook, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("url: {error}"))?;
+        if uri.host().is_none_or(str::is_empty)
+            || uri.authority().is_some_and(|all| all.port().is_none() && has_port(all.as_str()))
+        {
+            return Err("url: its host or its port is none".to_string());
+        }
         let tls = match (url.split_once("://").map(|(scheme, _)| scheme), ca) {
             (Some("http"), _) => TlsConfig::default(),
             (Some("https"), ca) => {
@@ -53,11 +61,24 @@ impl Webhook {
         let config = Agent::config_builder()
             .timeout_global(Some(patience))
             .max_redirects(0)
+            .proxy(None) // what the environment says of one is for others
             .http_status_as_error(false)
             .user_agent(concat!("django-ftpd/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build();
-        Ok(Webhook { agent: config.into(), url: url.to_string(), secret: None, events: Vec::new(), batch: None })
+        Ok(Webhook {
+            agent: config.into(),
+            url: url.to_string(),
+            shown: shown(url),
+            secret: None,
+            events: Vec::new(),
+            batch: None,
+        })
+    }
+
+    /// Where it posts to, without user, password and query.
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// Signs what it posts.
@@ -109,7 +130,7 @@ impl Follower for Webhook {
             request = request.header("X-Signature", signature);
         }
         let response = request.send(body.as_slice());
-        let mut response = response.map_err(|error| Trouble::Outage(format!("{}: {error}", self.url)))?;
+        let mut response = response.map_err(|error| Trouble::Outage(format!("{}: {error}", self.shown)))?;
         let status = response.status();
         if status.is_success() {
             return Ok(());
@@ -117,7 +138,7 @@ impl Follower for Webhook {
         let mut said = Vec::new();
         // What it says is only for the log.
         let _ = response.body_mut().as_reader().take(LONGEST).read_to_end(&mut said);
-        let why = format!("{} answers {status}{}", self.url, remark(&said));
+        let why = format!("{} answers {status}{}", self.shown, remark(&said));
         match status {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Trouble::Outage(why)),
             // It is this event that it does not want; or it is the wrong server, which looks the same.
@@ -130,6 +151,18 @@ impl Follower for Webhook {
 fn remark(said: &[u8]) -> String {
     crate::programs::remark(said)
         .map_or(String::new(), |text| format!(": {}", text.chars().take(SHOWN).collect::<String>()))
+}
+
+/// Whether something that should be a port follows the host.
+fn has_port(authority: &str) -> bool {
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
+}
+
+fn shown(url: &str) -> String {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default(), uri.path())
 }
 
 fn system_authorities() -> Option<PathBuf> {

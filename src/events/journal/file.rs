@@ -175,7 +175,10 @@ impl End {
         let (lines, torn) = tail.split_at(whole);
         let line = lines.strip_suffix(b"\n").map(|lines| lines.rsplit(|&b| b == b'\n').next().unwrap_or_default());
         let last = line.map(seq_of);
-        let is_ours = torn.starts_with(START) || START.starts_with(torn);
+        // A power cut may leave zeros where the system had not written yet.
+        let text = torn.iter().position(|&byte| byte == 0).map_or(torn, |end| torn.get(..end).unwrap_or_default());
+        let is_zeros = torn.iter().skip(text.len()).all(|&byte| byte == 0);
+        let is_ours = (text.starts_with(START) || START.starts_with(text)) && is_zeros;
         if last == Some(None) || !is_ours {
             return Err(io::Error::new(
                 ErrorKind::InvalidData,

@@ -9,8 +9,12 @@ use super::{Entry, Flushed, Sink, Tide};
 use file::JournalFile;
 use numbers::Numbers;
 use rotation::Rotation;
-use std::io;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use trouble::Trouble;
 
@@ -42,6 +46,8 @@ pub enum JournalFull {
 pub struct Journal {
     file: JournalFile,
     numbers: Numbers,
+    /// Held for as long as we write: two who do so at once would cut each other's lines.
+    _lock: Option<File>,
     tide: Tide,
     rotation: Rotation,
     sync: JournalSync,
@@ -56,6 +62,7 @@ pub struct Journal {
 impl Journal {
     /// Opens the file, or makes it. A last line that a power cut has torn is cut off.
     pub fn append(path: impl AsRef<Path>) -> io::Result<Journal> {
+        let lock = lock(path.as_ref())?;
         let (file, last) = JournalFile::open(path.as_ref())?;
         let numbers = match file.is_plain() {
             true => Numbers::open(file.path(), last.max(file::last_number(&beside(file.path(), "1"))))?,
@@ -64,6 +71,7 @@ impl Journal {
         Ok(Journal {
             file,
             numbers,
+            _lock: lock,
             tide: Tide::default(),
             rotation: Rotation::default(),
             sync: JournalSync::Os,
@@ -73,6 +81,13 @@ impl Journal {
             safe: 0,
             trouble: None,
         })
+    }
+
+    /// Numbers go on behind this one, too: somebody has seen it.
+    pub fn number_above(&mut self, number: u64) {
+        if number > self.numbers.last() {
+            self.numbers.reach(number);
+        }
     }
 
     /// A file is as large as this before a new one is begun (None: of any size), and so many old ones are kept.
@@ -260,6 +275,22 @@ impl Drop for Journal {
             log::error!("journal {}: {error}", self.file.path().display());
         }
         self.numbers.settle();
+    }
+}
+
+/// Makes sure that nobody else writes it; None for what is no plain file.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Ok(None);
+    }
+    let path = beside(path, "lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => {
+            Err(io::Error::new(ErrorKind::WouldBlock, "another server writes it; give each a journal of its own"))
+        }
+        Err(errno) => Err(errno.into()),
     }
 }
 
