@@ -12,6 +12,7 @@
 //! accounts · events · net           who may log in · what happened · sockets
 //! programs                          what the administrator has run beside the server
 //! protocol                          the text of FTP: pure, no I/O
+//! locks                             how anything is locked
 //! ```
 //!
 //! Three seams can be swapped, each a small trait: [`accounts::Accounts`] decides logins, [`storage::Storage`] gives
@@ -69,6 +70,7 @@ pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod events;
+mod locks;
 pub mod net;
 pub mod process;
 pub mod programs;

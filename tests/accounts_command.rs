@@ -1,6 +1,6 @@
 //! A program that decides logins: what it is asked, what it may answer, and what becomes of it when it doesn't.
 
-use crate::support::{Client, Signal, TestServer, eventually, has_ended};
+use crate::support::{Signal, TestServer, eventually, has_ended};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -21,13 +21,6 @@ fn write_program(path: &Path, text: &str) {
     fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-fn login(server: &TestServer, username: &str, password: &str) -> (Client, u16) {
-    let mut client = server.client();
-    client.send(&format!("USER {username}")).expect(331);
-    let code = client.code(&format!("PASS {password}"));
-    (client, code)
-}
-
 #[test]
 fn it_is_asked_in_json_and_answers_with_an_account() {
     let server = server_with(
@@ -41,7 +34,7 @@ fn it_is_asked_in_json_and_answers_with_an_account() {
         &[],
     );
     server.home("ann");
-    let (mut ann, code) = login(&server, "ann", "right");
+    let (mut ann, code) = server.try_login("ann", "right");
     assert_eq!(code, 230);
     ann.script(&[("MKD d", 257), ("RMD d", 550)]);
     let asked = fs::read_to_string(server.outside("homes/asked")).unwrap();
@@ -50,7 +43,7 @@ fn it_is_asked_in_json_and_answers_with_an_account() {
     let question: serde_json::Value = serde_json::from_str(question).unwrap();
     let expected = serde_json::json!({"username": "ann", "password": "right", "remote_ip": "127.0.0.1"});
     assert_eq!(question, expected);
-    assert_eq!(login(&server, "ann", "wrong").1, 530);
+    assert_eq!(server.try_login("ann", "wrong").1, 530);
     server.expect_event("ftp_login_failed", &[("reason", "accounts_command: no such luck")]);
 }
 
@@ -65,7 +58,7 @@ fn a_file_may_give_its_arguments_as_a_list() {
         home.display().to_string()
     );
     let server = builder.file(&text).start();
-    assert_eq!(login(&server, "anybody", "x").1, 230);
+    assert_eq!(server.try_login("anybody", "x").1, 230);
 }
 
 #[test]
@@ -86,7 +79,7 @@ fn an_answer_that_is_none_is_421_and_a_line_in_the_log() {
         ("head -c 100000 /dev/zero", "it says more than can be an answer"),
     ] {
         let server = server_with(script, &[]);
-        assert_eq!(login(&server, "ann", "x").1, 421, "{script}");
+        assert_eq!(server.try_login("ann", "x").1, 421, "{script}");
         server.expect_log(why);
     }
 }
@@ -95,7 +88,7 @@ fn an_answer_that_is_none_is_421_and_a_line_in_the_log() {
 fn who_does_not_answer_in_time_is_killed_with_all_its_children() {
     let server = server_with("sleep 60 & echo $! > \"$HOMES/child\"; sleep 60", &["--accounts-command-timeout", "0.5"]);
     let begin = Instant::now();
-    assert_eq!(login(&server, "ann", "x").1, 421);
+    assert_eq!(server.try_login("ann", "x").1, 421);
     assert!(begin.elapsed() < Duration::from_secs(10));
     server.expect_log("no answer within 0.5 seconds");
     has_ended(&fs::read(server.outside("homes/child")).unwrap());
@@ -105,17 +98,17 @@ fn who_does_not_answer_in_time_is_killed_with_all_its_children() {
 fn it_need_not_hear_the_question_nor_wait_for_what_it_leaves_behind() {
     let server = server_with("exec <&-; sleep 2 & printf '{\"home\":\"%s\"}' \"$HOMES\"", &[]);
     let begin = Instant::now();
-    assert_eq!(login(&server, "ann", "x").1, 230);
+    assert_eq!(server.try_login("ann", "x").1, 230);
     assert!(begin.elapsed() < Duration::from_secs(2), "it waited for the background");
 }
 
 #[test]
 fn nothing_is_left_of_programs_that_ran() {
     let server = server_with("printf '{\"home\":\"%s\"}' \"$HOMES\"", &[]);
-    login(&server, "ann", "x").0.send("QUIT").expect(221);
+    server.try_login("ann", "x").0.send("QUIT").expect(221);
     let before = server.resources();
     for _ in 0..20 {
-        assert_eq!(login(&server, "ann", "x").1, 230);
+        assert_eq!(server.try_login("ann", "x").1, 230);
     }
     eventually("nothing is left", || server.holds_no_more_than(before));
     let children = fs::read_to_string(format!("/proc/{}/task/{0}/children", server.pid())).unwrap_or_default();
@@ -131,7 +124,7 @@ fn root_has_it_run_as_somebody_else() {
     }
     let script = "read q; printf '{\"home\":\"%s\",\"groups\":[\"%s\"]}' \"/tmp\" \"$(id -u)\"; id -u > /dev/stderr; [ $(id -u) = 65534 ]";
     let server = server_with(script, &["--accounts-command-user", "65534:65534"]);
-    assert_eq!(login(&server, "ann", "x").1, 230);
+    assert_eq!(server.try_login("ann", "x").1, 230);
 }
 
 fn failing(args: &[&str]) -> (i32, String) {
@@ -167,9 +160,9 @@ fn what_the_file_says_of_users_and_groups_holds_here_too() {
     );
     let text = "[user.ann]\nnetworks = [\"10.0.0.0/8\"]\n[user.bob]\nexpires = 2020-01-01\n[group.staff]\npermission = \"elm\"\n";
     let server = builder.file(text).args(&["--accounts-command", program.to_str().unwrap()]).start();
-    assert_eq!(login(&server, "ann", "x").1, 530);
-    assert_eq!(login(&server, "bob", "x").1, 530);
-    let (mut eva, code) = login(&server, "eva", "x");
+    assert_eq!(server.try_login("ann", "x").1, 530);
+    assert_eq!(server.try_login("bob", "x").1, 530);
+    let (mut eva, code) = server.try_login("eva", "x");
     assert_eq!(code, 230);
     eva.script(&[("MKD d", 257), ("RMD d", 550)]);
 }
@@ -180,7 +173,7 @@ fn the_program_learns_nothing_of_what_the_server_was_started_with() {
     let (program, seen) = (builder.outside("accounts"), builder.outside("seen"));
     write_program(&program, &format!("#!/bin/sh\nenv > {}\necho '{{\"home\":\"/\"}}'\n", seen.display()));
     let server = builder.args(&["--accounts-command", program.to_str().unwrap()]).start();
-    assert_eq!(login(&server, "ann", "x").1, 230);
+    assert_eq!(server.try_login("ann", "x").1, 230);
     let seen = fs::read_to_string(seen).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("SECRET_TOKEN"), "{seen}");
 }

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts", "events", "net"],
     &["programs"],
     &["protocol"],
+    &["locks"],
 ];
 
 /// Who alone may use a room that others could see.

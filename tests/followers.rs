@@ -63,7 +63,7 @@ fn every_event_is_a_row_with_its_columns() {
     assert_eq!(metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     let database = Connection::open(&path).unwrap();
     let row = |event: &str, columns: &str| {
-        let query = format!("SELECT {columns} FROM django_ftpd_event WHERE event = '{event}'");
+        let query = format!("SELECT {columns} FROM django_ftpd_event WHERE event_type = '{event}'");
         let text = format!("SELECT json_array({columns}) FROM ({query})");
         let text: String = database.query_row(&text, [], |row| row.get(0)).unwrap();
         serde_json::from_str::<Value>(&text).unwrap()
@@ -86,7 +86,7 @@ fn every_event_is_a_row_with_its_columns() {
         let query = format!("EXPLAIN QUERY PLAN SELECT * FROM django_ftpd_event WHERE {query}");
         database.query_row(&query, [], |row| row.get(3)).unwrap()
     };
-    for query in ["time > ''", "username = 'x' AND time > ''", "event = 'x' AND time > ''", "path = 'x'"] {
+    for query in ["time > ''", "username = 'x' AND time > ''", "event_type = 'x' AND time > ''", "path = 'x'"] {
         assert!(plan(query).contains("USING INDEX"), "{query}: {}", plan(query));
     }
 }
@@ -99,7 +99,7 @@ fn odd_names_are_rows_too() {
     ann.send_bytes(&[b"MKD ", ODD, b"\r\n"].concat()).expect(257);
     eventually("all rows are there", || is_complete(&server, &path) && rows(&path).len() == 4);
     let database = Connection::open(&path).unwrap();
-    let query = "SELECT virtual_path FROM django_ftpd_event WHERE event = 'ftp_directory_created'";
+    let query = "SELECT virtual_path FROM django_ftpd_event WHERE event_type = 'ftp_directory_created'";
     let shown: String = database.query_row(query, [], |row| row.get(0)).unwrap();
     assert_eq!(shown, format!("/{}", String::from_utf8_lossy(ODD)));
 }
@@ -194,7 +194,8 @@ fn old_rows_are_removed_and_young_ones_stay() {
     first.signal(Signal::TERM);
     assert!(first.wait().success());
     let database = Connection::open(&path).unwrap();
-    let insert = "INSERT INTO django_ftpd_event (id, time, event, data) VALUES (?1, datetime('now', ?2), 'x', '{}')";
+    let insert =
+        "INSERT INTO django_ftpd_event (id, time, event_type, data) VALUES (?1, datetime('now', ?2), 'x', '{}')";
     for (id, age) in [(-3, "-31 days"), (-2, "-29 days"), (-1, "-300 days")] {
         database.execute(insert, (id, age)).unwrap();
     }
@@ -321,15 +322,21 @@ fn with_syslog(path: &Path) -> Vec<String> {
     vec!["--syslog".into(), "--syslog-socket".into(), path.display().to_string()]
 }
 
-#[test]
-fn the_system_s_log_gets_each_event_with_its_data_and_its_line() {
+/// A server, who reads its socket, and ann.
+fn heard_by_syslog() -> (TestServer, LogReader, Client) {
     let builder = TestServer::with(&[]);
     let path = builder.outside("log.socket");
     let reader = LogReader::new(&path);
     let args = with_syslog(&path);
     let server = builder.args(&args.iter().map(String::as_str).collect::<Vec<_>>()).start();
     server.home("ann");
-    let mut ann = server.login("ann");
+    let ann = server.login("ann");
+    (server, reader, ann)
+}
+
+#[test]
+fn the_system_s_log_gets_each_event_with_its_data_and_its_line() {
+    let (server, reader, mut ann) = heard_by_syslog();
     let (login, _) = reader.expect("ftp_login");
     let event = server.expect_event("ftp_login", &[]);
     let start = format!("<94>1 {} ", event["time"].as_str().unwrap());
@@ -350,13 +357,7 @@ fn the_system_s_log_gets_each_event_with_its_data_and_its_line() {
 
 #[test]
 fn a_message_too_long_is_cut_and_whole_all_the_same() {
-    let builder = TestServer::with(&[]);
-    let path = builder.outside("log.socket");
-    let reader = LogReader::new(&path);
-    let args = with_syslog(&path);
-    let server = builder.args(&args.iter().map(String::as_str).collect::<Vec<_>>()).start();
-    server.home("ann");
-    let mut ann = server.login("ann");
+    let (_server, reader, mut ann) = heard_by_syslog();
     let name = "\x1b".repeat(240);
     for _ in 0..4 {
         ann.script(&[(&format!("MKD {name}"), 257), (&format!("CWD {name}"), 250)]);

@@ -17,23 +17,16 @@ fn bare(args: &[&str]) -> TestServer {
     TestServer::with(args).shape("bare").homes_by_option().start()
 }
 
-fn login(server: &TestServer, username: &str, password: &str) -> (Client, u16) {
-    let mut client = server.client();
-    client.send(&format!("USER {username}")).expect(331);
-    let code = client.code(&format!("PASS {password}"));
-    (client, code)
-}
-
 #[test]
 fn a_custom_user_model_is_found_through_the_accounts() {
     let server = custom(&[]);
     fs::write(server.home("ann@example.org").join("f"), "hers").unwrap();
-    let (mut ann, code) = login(&server, "ann@example.org", "ann-secret");
+    let (mut ann, code) = server.try_login("ann@example.org", "ann-secret");
     assert_eq!(code, 230);
     ann.send("TYPE I").expect(200);
     assert_eq!(ann.download("RETR f"), b"hers");
     for name in ["ann", "noaccount@example.org", "inactive@example.org"] {
-        assert_eq!(login(&server, name, &format!("{}-secret", name.split('@').next().unwrap())).1, 530, "{name}");
+        assert_eq!(server.try_login(name, &format!("{}-secret", name.split('@').next().unwrap())).1, 530, "{name}");
     }
     server.site().execute("UPDATE shop_customer SET is_active = 0 WHERE email = 'ann@example.org'", []).unwrap();
     ann.send("NOOP").expect(421);
@@ -61,12 +54,12 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
 fn all_users_may_log_in_where_that_is_said() {
     let home = TestServer::with(&[]).homes();
     let server = custom(&["--all-users", "--home", home.join("{username}").to_str().unwrap()]);
-    assert_eq!(login(&server, "noaccount@example.org", "noaccount-secret").1, 230);
-    assert_eq!(login(&server, "ann@example.org", "ann-secret").1, 230);
-    assert_eq!(login(&server, "inactive@example.org", "inactive-secret").1, 530);
+    assert_eq!(server.try_login("noaccount@example.org", "noaccount-secret").1, 230);
+    assert_eq!(server.try_login("ann@example.org", "ann-secret").1, 230);
+    assert_eq!(server.try_login("inactive@example.org", "inactive-secret").1, 530);
     // Where the site has FTP accounts, a home alone is no invitation.
     let server = custom(&["--home", "/srv/ftp/{username}"]);
-    assert_eq!(login(&server, "noaccount@example.org", "noaccount-secret").1, 530);
+    assert_eq!(server.try_login("noaccount@example.org", "noaccount-secret").1, 530);
 }
 
 #[test]
@@ -89,8 +82,8 @@ fn a_site_without_ftp_accounts_lets_its_users_in_when_they_have_homes() {
     let mut root = server.login("root");
     root.upload("STOR g", b"x");
     root.script(&[("DELE g", 250), ("MKD d", 257)]);
-    assert_eq!(login(&server, "inactive", "inactive-secret").1, 530);
-    assert_eq!(login(&server, "ann", "wrong").1, 530);
+    assert_eq!(server.try_login("inactive", "inactive-secret").1, 530);
+    assert_eq!(server.try_login("ann", "wrong").1, 530);
     server.site().execute("UPDATE auth_user SET is_superuser = 0 WHERE username = 'root'", []).unwrap();
     root.script(&[("RMD d", 550), ("NOOP", 200)]);
 }
@@ -149,13 +142,13 @@ fn tables_and_columns_can_have_any_names() {
         .unwrap();
     let server = builder.start();
     server.home("ann!");
-    let (mut ann, code) = login(&server, "ann!", "ann-secret");
+    let (mut ann, code) = server.try_login("ann!", "ann-secret");
     assert_eq!(code, 230);
     ann.send("MKD d").expect(257);
-    assert_eq!(login(&server, "bob!", "bob-secret").1, 530);
-    assert_eq!(login(&server, "ann", "ann-secret").1, 530);
+    assert_eq!(server.try_login("bob!", "bob-secret").1, 530);
+    assert_eq!(server.try_login("ann", "ann-secret").1, 530);
     // A name that two have is nobody's.
-    assert_eq!(login(&server, "twin", "ann-secret").1, 530);
+    assert_eq!(server.try_login("twin", "ann-secret").1, 530);
     server.expect_log("twin can't log in: two users of the site have this name");
 }
 
@@ -173,7 +166,7 @@ fn a_migration_while_the_server_runs_is_noticed() {
         )
         .unwrap();
     ann.send("PWD").expect(257);
-    assert_eq!(login(&server, "inactive", "inactive-secret").1, 230);
+    assert_eq!(server.try_login("inactive", "inactive-secret").1, 230);
 }
 
 #[test]
@@ -194,22 +187,22 @@ fn networks_and_dates_keep_people_out() {
         [user.\"sha1\"]\nexpires = 2020-01-01\n\
         [user.\"rita\"]\nexpires = 2120-01-01\n";
     let server = TestServer::with(&[]).file(text).start();
-    assert_eq!(login(&server, "ann", "ann-secret").1, 530);
+    assert_eq!(server.try_login("ann", "ann-secret").1, 530);
     server
         .expect_event("ftp_login_failed", &[("username", "ann"), ("reason", "the account may not be used from there")]);
     let mut near = Client::connect_from("127.0.0.2", server.address());
     near.expect(220);
     near.script(&[("USER ann", 331), ("PASS ann-secret", 230)]);
-    assert_eq!(login(&server, "sha1", "sha1-secret").1, 530);
+    assert_eq!(server.try_login("sha1", "sha1-secret").1, 530);
     server.expect_event("ftp_login_failed", &[("username", "sha1"), ("reason", "the account has expired")]);
-    assert_eq!(login(&server, "rita", "rita-secret").1, 230);
+    assert_eq!(server.try_login("rita", "rita-secret").1, 230);
 }
 
 #[test]
 fn a_login_that_succeeded_spares_the_next_one_its_hash() {
     let seconds = |server: &TestServer, password: &str, code: u16| {
         let begin = Instant::now();
-        assert_eq!(login(server, "slow", password).1, code);
+        assert_eq!(server.try_login("slow", password).1, code);
         begin.elapsed().as_secs_f64()
     };
     let server = TestServer::start();
@@ -221,8 +214,8 @@ fn a_login_that_succeeded_spares_the_next_one_its_hash() {
     assert!(seconds(&server, "wrong", 530) > first / 3.0);
     let sql = "UPDATE auth_user SET password = (SELECT password FROM auth_user WHERE username = 'ann') WHERE username = 'slow'";
     server.site().execute(sql, []).unwrap();
-    assert_eq!(login(&server, "slow", "slow-secret").1, 530);
-    assert_eq!(login(&server, "slow", "ann-secret").1, 230);
+    assert_eq!(server.try_login("slow", "slow-secret").1, 530);
+    assert_eq!(server.try_login("slow", "ann-secret").1, 230);
 
     let server = TestServer::with(&["--login-cache-seconds", "0"]).start();
     let first = seconds(&server, "slow-secret", 230);
@@ -259,7 +252,7 @@ fn many_logins_that_hash_do_not_keep_a_session_waiting() {
 fn limits_of_the_file_hold() {
     let text = "\
         [group.\"full\"]\nquota = \"100 kB\"\nmax_sessions = 2\nread_only = [\"/archive\"]\n\
-        [user.\"sha1\"]\nquota = \"200 kB\"\nupload_rate = \"50 kB\"\n";
+        [user.\"sha1\"]\nquota = \"200 kB\"\nupload_rate = \"50 kB\"\ndownload_rate = \"60 kB\"\n";
     let server = TestServer::with(&[]).file(text).start();
     for name in ["ann", "sha1"] {
         fs::create_dir(server.home(name).join("archive")).unwrap();
@@ -273,13 +266,16 @@ fn limits_of_the_file_hold() {
     ann.expect(552);
     ann.script(&[("MKD archive/d", 550), ("DELE f", 250)]);
     let _second = server.login("ann");
-    let (_, code) = login(&server, "ann", "ann-secret");
+    let (_, code) = server.try_login("ann", "ann-secret");
     assert_eq!(code, 530);
     // Hers beat those of the group, which hold where she has none.
     let begin = Instant::now();
     let mut sha1 = server.login("sha1");
     sha1.upload("STOR f", &[7; 120_000]);
     assert!(begin.elapsed().as_secs_f64() > 1.5, "{:?}", begin.elapsed());
+    let begin = Instant::now();
+    assert_eq!(sha1.download("RETR f").len(), 120_000);
+    assert!(begin.elapsed().as_secs_f64() > 1.2, "{:?}", begin.elapsed());
     sha1.send("MKD archive/d").expect(550);
 }
 
@@ -289,7 +285,7 @@ fn a_name_that_looks_like_a_template_is_a_name() {
     builder.site().execute("UPDATE auth_user SET username = '{username}' WHERE username = 'ann'", []).unwrap();
     let server = builder.start();
     fs::write(server.home("{username}").join("f"), "here").unwrap();
-    let (mut client, code) = login(&server, "{username}", "ann-secret");
+    let (mut client, code) = server.try_login("{username}", "ann-secret");
     assert_eq!(code, 230);
     client.send("TYPE I").expect(200);
     assert_eq!(client.download("RETR f"), b"here");
@@ -308,9 +304,9 @@ fn what_is_wrong_with_one_user_is_theirs_alone() {
     let home = builder.homes().display().to_string();
     let server = builder.args(&["--user-table", "people", "--all-users", "--home", &home]).start();
     for name in ["ann", "bob", "inactive"] {
-        assert_eq!(login(&server, &format!("{name}@example.org"), &format!("{name}-secret")).1, 530, "{name}");
+        assert_eq!(server.try_login(&format!("{name}@example.org"), &format!("{name}-secret")).1, 530, "{name}");
     }
-    assert_eq!(login(&server, "noaccount@example.org", "noaccount-secret").1, 230);
+    assert_eq!(server.try_login("noaccount@example.org", "noaccount-secret").1, 230);
     server.expect_event("ftp_login_failed", &[("reason", "the account has an unusable password")]);
 }
 
@@ -365,9 +361,9 @@ fn a_session_that_may_not_come_from_there_any_more_ends() {
 #[test]
 fn who_is_remembered_does_not_wait_for_the_hashes_of_others_and_who_has_gone_has_none() {
     let server = TestServer::with(&["--max-pending", "0"]).start();
-    assert_eq!(login(&server, "slow", "slow-secret").1, 230);
+    assert_eq!(server.try_login("slow", "slow-secret").1, 230);
     let begin = Instant::now();
-    assert_eq!(login(&server, "slow", "wrong").1, 530);
+    assert_eq!(server.try_login("slow", "wrong").1, 530);
     let one = begin.elapsed();
     let guess = || {
         let mut client = server.client();
@@ -377,18 +373,18 @@ fn who_is_remembered_does_not_wait_for_the_hashes_of_others_and_who_has_gone_has
     };
     let waiting: Vec<Client> = (0..60).map(|_| guess()).collect();
     let begin = Instant::now();
-    assert_eq!(login(&server, "slow", "slow-secret").1, 230);
+    assert_eq!(server.try_login("slow", "slow-secret").1, 230);
     assert!(begin.elapsed() < one * 8, "{:?} against {one:?}", begin.elapsed());
     drop(waiting);
     let begin = Instant::now();
-    assert_eq!(login(&server, "slow", "wrong").1, 530);
+    assert_eq!(server.try_login("slow", "wrong").1, 530);
     assert!(begin.elapsed() < one * 12, "{:?} against {one:?}", begin.elapsed());
 }
 
 #[test]
 fn ftp_accounts_that_a_site_gets_shut_out_who_has_none() {
     let server = bare(&[]);
-    assert_eq!(login(&server, "ann", "ann-secret").1, 230);
+    assert_eq!(server.try_login("ann", "ann-secret").1, 230);
     server
         .site()
         .execute_batch(
@@ -397,5 +393,5 @@ fn ftp_accounts_that_a_site_gets_shut_out_who_has_none() {
              group_id integer REFERENCES django_ftpserver_ftpusergroup (id), user_id integer REFERENCES auth_user (id))",
         )
         .unwrap();
-    assert_eq!(login(&server, "ann", "ann-secret").1, 530);
+    assert_eq!(server.try_login("ann", "ann-secret").1, 530);
 }

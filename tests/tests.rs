@@ -27,6 +27,7 @@
 //! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
+//! | `manage_terminal.rs` | passwords that are typed |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
 //! | `smoke.rs` | the shortest way through everything |
 //! | `security_network.rs` | bounced and stolen data connections, exhausted ports, lines that are none |
@@ -59,6 +60,7 @@ mod limits;
 mod listings;
 mod login;
 mod manage;
+mod manage_terminal;
 mod passwords;
 mod permissions;
 mod programs;

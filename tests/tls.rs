@@ -389,3 +389,13 @@ fn a_client_that_ends_with_close_notify_has_gone() {
     let event = server.expect_event("ftp_client_disconnected", &[("username", "ann")]);
     assert_eq!(event["reason"], "the client closed the connection");
 }
+
+#[test]
+fn the_rule_of_a_user_beats_that_of_a_group() {
+    let text = "[group.'readers']\ntls = 'required'\n[user.'rita']\ntls = 'optional'\n[user.'ann']\ntls = 'required'\n";
+    let server = with_sections(&["--tls", "optional"], text);
+    server.client().script(&[("USER rita", 331), ("PASS rita-secret", 230), ("EPSV", 229)]);
+    server.client().script(&[("USER ann", 331), ("PASS ann-secret", 530)]);
+    server.home("ann");
+    server.login_in_tls("ann", &Tls::new()).upload("STOR f", b"x");
+}

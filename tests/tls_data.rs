@@ -421,3 +421,36 @@ fn a_reader_who_is_slow_but_steady_is_not_cut_off() {
     }
     ann.send("NOOP").expect(200);
 }
+
+/// Two sessions, one to look around and one to transfer, which resume TLS and end each file with MFMT.
+#[test]
+fn filezillas_dialogue() {
+    for version in [&TLS12, &TLS13] {
+        let (server, _ann) = ann_in(&Tls::only(version), &["--tls-session-reuse", "require"]);
+        let greeted = || {
+            // Each session keeps its own TLS session for its data connections.
+            let (mut client, tls) = (server.client(), Tls::only(version));
+            client.auth_tls(&tls).script(&[("USER ann", 331), ("PASS ann-secret", 230), ("SYST", 215), ("FEAT", 211)]);
+            client.script(&[("CLNT FileZilla", 200), ("OPTS UTF8 ON", 200)]);
+            client.protect(&tls).script(&[("OPTS MLST size;modify;type;", 200), ("PWD", 257)]);
+            client
+        };
+        let (mut browser, mut mover) = (greeted(), greeted());
+        for round in 0..3 {
+            let (name, bytes) = (format!("file {round}"), noise(70_000 * round));
+            mover.script(&[("CWD /", 250), ("TYPE I", 200)]);
+            let address = mover.pasv();
+            mover.send(&format!("STOR {name}")).expect(150);
+            mover.data(TcpStream::connect(address).unwrap()).write(&bytes).close();
+            mover.expect(226);
+            mover.send(&format!("MFMT 20240102030405 {name}")).expect(213);
+            mover.script(&[(&format!("SIZE {name}"), 213), (&format!("MDTM {name}"), 213)]);
+            let address = mover.pasv();
+            mover.send(&format!("RETR {name}")).expect(150);
+            assert!(mover.data(TcpStream::connect(address).unwrap()).read() == bytes);
+            mover.expect(226);
+            browser.send("TYPE I").expect(200);
+            assert!(browser.list("MLSD").iter().any(|line| line.ends_with(&format!(" {name}"))));
+        }
+    }
+}

@@ -2,11 +2,12 @@
 //! each time.
 
 use super::user::User;
+use crate::locks::lock;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// More than this are not remembered.
@@ -82,7 +83,7 @@ impl Cache {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (Digest, Instant)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Warnings that come as often as a client likes, and are logged only so often.
 
-use std::sync::{Mutex, PoisonError};
+use crate::locks::lock;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The time between two.
@@ -21,7 +22,7 @@ struct State {
 impl Complaints {
     /// Logs it, unless one was logged a moment ago; then it is counted.
     pub fn note(&self, text: impl FnOnce() -> String) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         if state.last.is_some_and(|last| last.elapsed() < PAUSE) {
             state.suppressed += 1;
             return;

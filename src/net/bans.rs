@@ -1,6 +1,6 @@
 //! Addresses that failed to log in too often, and are refused for a while.
 
-use super::lock;
+use crate::locks::lock;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;

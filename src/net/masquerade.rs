@@ -1,6 +1,6 @@
 //! The address that PASV announces behind a NAT: given, or looked up by name and kept fresh.
 
-use super::lock;
+use crate::locks::lock;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};

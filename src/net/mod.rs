@@ -8,10 +8,3 @@ pub mod masquerade;
 pub mod passive;
 pub mod tls;
 pub mod wait;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Locks, also after a panic elsewhere: what our locks guard is consistent between statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -1,6 +1,6 @@
 //! The ports of passive data connections: a bounded pool, or any free port.
 
-use super::lock;
+use crate::locks::lock;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,6 @@
 //! Who is on, and how many may be.
 
+use crate::locks::lock;
 use crate::session::{Ending, Handle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -113,7 +114,7 @@ impl Registry {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the server holds of a session that runs in another thread: enough to count it and to end it.
 
+use crate::locks::lock;
 use crate::protocol::reply::Reply;
 use rustix::net::SendFlags;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// One session, seen from outside.
@@ -126,6 +127,6 @@ impl Handle {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

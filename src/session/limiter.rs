@@ -2,10 +2,11 @@
 
 use super::pace::Bucket;
 use crate::accounts::{Account, Limits};
+use crate::locks::lock;
 use crate::storage::{Home, Metered, Quotas, ReadOnly, Shared, Storage};
 use std::collections::HashMap;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What holds accounts back, for all sessions of a server.
 #[derive(Default)]
@@ -80,7 +81,7 @@ impl Seats {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

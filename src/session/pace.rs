@@ -2,10 +2,11 @@
 
 use super::transfer::{Cut, Wire};
 use super::{Ending, Talk};
+use crate::locks::lock;
 use crate::net::wait;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The least that may go at once after a pause, in bytes.
@@ -50,7 +51,7 @@ impl Bucket {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What several users of one thing have in common, for as long as there is one of them and a little longer.
 
+use crate::locks::lock;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Who comes again so soon finds what was there: a camera that logs in for each picture.
@@ -17,7 +18,7 @@ type Asked<V> = (Arc<V>, Instant);
 impl<K: Eq + Hash, V> Shared<K, V> {
     /// The value of a key, new if there is none.
     pub(crate) fn get(&self, key: K, new: impl FnOnce() -> V) -> Arc<V> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         let now = Instant::now();
         if let Some((value, asked)) = known.get_mut(&key) {
             *asked = now;

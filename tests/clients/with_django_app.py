@@ -652,7 +652,7 @@ def django_app_shows_the_audit_table_in_the_admin(room):
         client = Client()
         client.force_login(User.objects.get(username="root"))
         answer = []
-        for page in ["", "?username=ann", "?event__exact=ftp_login", "?time__gte=2026-01-02", "?q=photo", "2/change/", "add/"]:
+        for page in ["", "?username=ann", "?event_type__exact=ftp_login", "?time__gte=2026-01-02", "?q=photo", "2/change/", "add/"]:
             response = client.get("/admin/django_ftpd/event/" + page)
             answer.append([response.status_code, response.content.decode()])
         from django_ftpd.models import Event
@@ -679,7 +679,7 @@ def make_audit_table(room, project):
     found = project.asks(
         """
         from django_ftpd.models import Event
-        event = Event.objects.get(event="ftp_file_received")
+        event = Event.objects.get(event_type="ftp_file_received")
         answer = [event.username, event.bytes, event.virtual_path, str(event.time)[:2], Event.objects.count()]
         """
     )

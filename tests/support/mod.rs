@@ -3,11 +3,13 @@
 
 mod client;
 mod embedded;
+mod managed;
 mod server;
 mod tls;
 
 pub use client::{Client, Data};
 pub use embedded::Embedded;
+pub use managed::{Managed, finish};
 pub use server::{Builder, Signal, TestServer, signal_process};
 pub use tls::{Identity, Tls, pem, replace};
 

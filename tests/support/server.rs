@@ -105,6 +105,14 @@ impl TestServer {
         client
     }
 
+    /// A login with any password, and how it is answered.
+    pub fn try_login(&self, name: &str, password: &str) -> (Client, u16) {
+        let mut client = self.client();
+        client.send(&format!("USER {name}")).expect(331);
+        let code = client.code(&format!("PASS {password}"));
+        (client, code)
+    }
+
     /// The same in TLS, with PROT P.
     pub fn login_in_tls(&self, name: &str, tls: &Tls) -> Client {
         let mut client = self.client();

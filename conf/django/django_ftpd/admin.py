@@ -15,7 +15,7 @@ class UserFilter(admin.SimpleListFilter):
     parameter_name = "username"
 
     def lookups(self, request, model_admin):
-        logins = Event.objects.filter(event="ftp_login").order_by("username")
+        logins = Event.objects.filter(event_type="ftp_login").order_by("username")
         names = logins.values_list("username", flat=True).distinct()[:MOST_USERS]
         return [(name, name) for name in names if name]
 
@@ -25,8 +25,8 @@ class UserFilter(admin.SimpleListFilter):
 
 @admin.register(Event)
 class EventAdmin(admin.ModelAdmin):
-    list_display = ["time", "event", "username", "remote_ip", "virtual_path", "bytes", "reason"]
-    list_filter = [UserFilter, "event", "time"]
+    list_display = ["time", "event_type", "username", "remote_ip", "virtual_path", "bytes", "reason"]
+    list_filter = [UserFilter, "event_type", "time"]
     search_fields = ["username", "remote_ip", "path", "virtual_path", "path_to"]
     # Counting a large table only to say how much of it is not shown is not worth it.
     show_full_result_count = False

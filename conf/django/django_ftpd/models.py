@@ -20,7 +20,7 @@ class Event(models.Model):
 
     id = models.BigIntegerField("number", primary_key=True)
     time = models.DateTimeField()
-    event = models.TextField(choices=[(name, name) for name in signals.__all__])
+    event_type = models.TextField("event", choices=[(name, name) for name in signals.__all__])
     username = models.TextField(null=True)
     remote_ip = models.TextField("address", null=True)
     path = models.TextField(null=True)
@@ -43,4 +43,4 @@ class Event(models.Model):
         verbose_name_plural = "FTP events"
 
     def __str__(self):
-        return f"{self.event} {self.id}"
+        return f"{self.event_type} {self.id}"

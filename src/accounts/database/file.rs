@@ -1,10 +1,11 @@
 //! The database file: connections that are opened anew when another file takes its place, and a version that
 //! changes when anybody writes to it.
 
+use crate::locks::lock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A change so recent that another one may bear the same time stamp.
@@ -191,8 +192,4 @@ fn cannot_open() -> rusqlite::Error {
 fn file_state(path: &Path) -> Option<FileState> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()))
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

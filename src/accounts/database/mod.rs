@@ -6,8 +6,9 @@ mod last_login;
 mod tables;
 
 use super::user::{Directory, FieldNames, Groups, Patience, User};
+use crate::locks::lock;
 use crate::protocol::shown::Shown;
-use file::{DatabaseFile, lock};
+use file::DatabaseFile;
 use last_login::LastLogin;
 use rusqlite::Connection;
 use std::cell::RefCell;

@@ -30,7 +30,7 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS django_ftpd_event (
     id integer NOT NULL PRIMARY KEY,
     time datetime NOT NULL,
-    event varchar(40) NOT NULL,
+    event_type varchar(40) NOT NULL,
     username text NULL,
     remote_ip text NULL,
     path text NULL,
@@ -44,11 +44,11 @@ CREATE TABLE IF NOT EXISTS django_ftpd_event (
 );
 CREATE INDEX IF NOT EXISTS django_ftpd_event_time ON django_ftpd_event (time);
 CREATE INDEX IF NOT EXISTS django_ftpd_event_username ON django_ftpd_event (username, time);
-CREATE INDEX IF NOT EXISTS django_ftpd_event_event ON django_ftpd_event (event, time);
+CREATE INDEX IF NOT EXISTS django_ftpd_event_event_type ON django_ftpd_event (event_type, time);
 CREATE INDEX IF NOT EXISTS django_ftpd_event_path ON django_ftpd_event (path);
 ";
 const INSERT: &str = "
-INSERT OR REPLACE INTO django_ftpd_event (id, time, event, username, remote_ip, path, virtual_path, path_to, bytes,
+INSERT OR REPLACE INTO django_ftpd_event (id, time, event_type, username, remote_ip, path, virtual_path, path_to, bytes,
     duration_ms, reason, session, data)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const DELETE: &str = "

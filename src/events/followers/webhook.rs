@@ -2,6 +2,7 @@
 
 use super::{Follower, Trouble};
 use crate::events::{Kind, Line};
+use crate::programs::remark;
 use hmac::{Hmac, KeyInit, Mac};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -24,8 +25,6 @@ const TRUSTED: [&str; 4] = [
 ];
 /// Of what a server answers with a refusal, so much is looked at.
 const LONGEST: u64 = 4096;
-/// And so much shown.
-const SHOWN: usize = 200;
 
 /// A follower that posts.
 #[derive(Debug)]
@@ -138,7 +137,11 @@ impl Follower for Webhook {
         let mut said = Vec::new();
         // What it says is only for the log.
         let _ = response.body_mut().as_reader().take(LONGEST).read_to_end(&mut said);
-        let why = format!("{} answers {status}{}", self.shown, remark(&said));
+        let why = format!(
+            "{} answers {status}{}",
+            self.shown,
+            remark(&said).map_or(String::new(), |text| format!(": {text}"))
+        );
         match status {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(Trouble::Outage(why)),
             // It is this event that it does not want; or it is the wrong server, which looks the same.
@@ -146,11 +149,6 @@ impl Follower for Webhook {
             _ => Err(Trouble::Outage(why)),
         }
     }
-}
-
-fn remark(said: &[u8]) -> String {
-    crate::programs::remark(said)
-        .map_or(String::new(), |text| format!(": {}", text.chars().take(SHOWN).collect::<String>()))
 }
 
 /// Whether something that should be a port follows the host.

@@ -10,7 +10,7 @@ mod tickets;
 pub use records::Records;
 pub use secured::Secured;
 
-use super::lock;
+use crate::locks::lock;
 use crate::protocol::protection::Protection;
 use jiff::Timestamp;
 use rustls::crypto::ring;

@@ -2,7 +2,7 @@
 //! certificates, which a ticket would carry on unverified; on a data connection only those of its own control connection.
 //! So one that was resumed belongs to its session.
 
-use crate::net::lock;
+use crate::locks::lock;
 use rustls::server::{ProducesTickets, StoresServerSessions};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex};

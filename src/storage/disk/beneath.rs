@@ -3,6 +3,7 @@
 use super::hidden::is_hidden;
 use super::{facts_of, wide};
 use crate::events::Complaints;
+use crate::locks::lock;
 use crate::storage::{Detail, Error, Facts, Result, VirtualPath};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -11,7 +12,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// As many links as the kernel itself follows.
 const MAX_LINKS: usize = 40;
@@ -70,7 +71,7 @@ impl Beneath {
 
     /// The handle of the home: opened at the first use, and again when the name stands for another directory.
     fn root(&self) -> Result<Arc<Root>> {
-        let mut slot = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(&self.root);
         let id = rustix::fs::stat(&*self.home).map(|stat| (wide(stat.st_dev), wide(stat.st_ino)));
         if let Some(root) = &*slot
             && id == Ok(root.id)

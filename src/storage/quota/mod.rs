@@ -4,10 +4,11 @@ mod tracker;
 
 use super::shared::Shared;
 use super::{Detail, Error, Facts, Footprint, Home, Kind, Listing, Result, Source, Upload, Usage, VirtualPath, Write};
+use crate::locks::lock;
 use jiff::Timestamp;
 use std::fs::File;
 use std::sync::{Arc, Mutex};
-use tracker::{Need, Tracker, lock};
+use tracker::{Need, Tracker};
 
 /// Which home it is, whatever name it is found under.
 type Identity = (u64, u64);

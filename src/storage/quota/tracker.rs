@@ -1,8 +1,9 @@
 //! The bytes of one home: those that a walk has found, those that uploads have added since, and those they are about
 //! to add. Where it can't be exact while a walk runs, it counts too much, until the next one.
 
+use crate::locks::lock;
 use crate::storage::{Home, Result};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Others than this server change homes, too: a walk finds out what they have done.
@@ -149,10 +150,6 @@ impl State {
             None => self.walked = None,
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
