@@ -26,7 +26,7 @@ pub use self::programs::{ExecTable, GateTable};
 pub use self::sections::Section;
 use self::sources::Flags;
 pub(crate) use self::sources::value as flag_value;
-pub use self::value::{HostPort, PortSet};
+pub use self::value::{HostPort, LogFormat, PortSet};
 use crate::accounts::Permissions;
 pub use crate::events::{JournalFull, JournalSync};
 pub use crate::protocol::network::Network;
@@ -165,6 +165,26 @@ pub struct Config {
     pub syslog: bool,
     /// The socket of that; `None` = /dev/log.
     pub syslog_socket: Option<PathBuf>,
+    /// What the log tells.
+    pub log_level: log::LevelFilter,
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
+    /// Where the log goes; `None` = standard error.
+    pub log_file: Option<PathBuf>,
+    /// Go to the background.
+    pub daemonize: bool,
+    /// Where the number of the process stands.
+    pub pidfile: Option<PathBuf>,
+    /// Whom the server becomes.
+    pub file_access_user: Option<String>,
+    /// The kernel keeps the server to its files.
+    pub sandbox: bool,
+    /// And to these directories.
+    pub sandbox_paths: Vec<PathBuf>,
+    /// The socket of the commands that speak with the server.
+    pub control: Option<PathBuf>,
+    /// Where metrics are read by HTTP.
+    pub metrics_listen: Option<HostPort>,
     /// What running transfers get when the server stops.
     pub stop_timeout: Duration,
     /// What stands in the file alone.
@@ -257,6 +277,16 @@ impl Default for Config {
             xferlog: None,
             syslog: false,
             syslog_socket: None,
+            log_level: log::LevelFilter::Info,
+            log_format: LogFormat::Text,
+            log_file: None,
+            daemonize: false,
+            pidfile: None,
+            file_access_user: None,
+            sandbox: true,
+            sandbox_paths: Vec::new(),
+            control: None,
+            metrics_listen: None,
             stop_timeout: seconds(8),
             sections: Sections::default(),
         }

@@ -8,6 +8,7 @@ use crate::session::SessionReuse;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use log::LevelFilter;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
@@ -79,6 +80,44 @@ impl FromStr for PortSet {
             Some(PortSet(ports.into_iter().collect()))
         };
         parse().ok_or_else(|| not(text, "a list of ports such as 12345,30000-30100"))
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(not(text, "text or json")),
+    }
+}
+
+/// What the log tells.
+pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        "trace" => Ok(LevelFilter::Trace),
+        _ => Err(not(text, "error, warn, info, debug or trace")),
+    }
+}
+
+/// Directories by their absolute names, parted by commas.
+pub(super) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
+    let paths: Vec<PathBuf> = text.split(',').map(|path| PathBuf::from(path.trim())).collect();
+    match paths.iter().all(|path| path.is_absolute()) && !text.contains(char::is_control) {
+        true => Ok(paths),
+        false => Err(not(text, "a list of absolute paths such as /srv/more,/mnt/disk2")),
     }
 }
 
@@ -412,6 +451,10 @@ mod tests {
         assert_eq!(session_reuse("required"), Err("\"required\" is not off, warn or require".into()));
         assert_eq!(journal_sync("never"), Err("\"never\" is not os or always".into()));
         assert_eq!(journal_full("Block"), Err("\"Block\" is not block, refuse or continue".into()));
+        assert_eq!((log_format("json"), log_level("warn")), (Ok(LogFormat::Json), Ok(LevelFilter::Warn)));
+        assert!(log_format("xml").is_err() && log_level("off").is_err());
+        assert_eq!(paths("/a, /b c"), Ok(vec!["/a".into(), "/b c".into()]));
+        assert!(paths("/a,b").is_err() && paths("").is_err() && paths("/a\n").is_err());
         assert_eq!(certificate_login("CN"), Err("\"CN\" is not off or cn".into()));
         assert_eq!(switch("2"), Err("\"2\" is not true or false".into()));
         assert_eq!(line("two\r\nlines"), Err("\"two\\r\\nlines\" is not one line of text".into()));

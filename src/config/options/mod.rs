@@ -13,7 +13,7 @@ use super::Config;
 use super::value::{file, switch, words};
 
 /// One option.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Opt {
     /// `snake_case`: the key of the file, from which the other names follow.
     pub name: &'static str,
@@ -28,7 +28,7 @@ pub struct Opt {
 }
 
 /// How an option is written, each with its setter.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// `--name` or `--no-name`.
     Switch(fn(&mut Config) -> &mut bool),
@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 /// What holds when nobody says anything.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Initial {
     /// This value, as it would be written.
     Is(&'static str),
@@ -141,6 +141,8 @@ mod tests {
                 Is("off") => "cn",
                 Is("os") => "always",
                 Is("block") => "refuse",
+                Is("info") => "debug",
+                Is("text") => "json",
                 Is(_) => "77",
                 Unset(..) => continue,
             };
