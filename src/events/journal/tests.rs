@@ -15,7 +15,7 @@ fn scratch(name: &str) -> PathBuf {
 
 /// The journal and what belongs to it.
 fn remove(path: &Path) {
-    for path in [path.to_path_buf(), beside(path, "1"), beside(path, "seq")] {
+    for path in [path.to_path_buf(), beside(path, "1"), beside(path, "seq"), beside(path, "lock")] {
         let _ = std::fs::remove_file(path);
     }
 }
