@@ -221,4 +221,15 @@ mod tests {
         assert_eq!(format!("{ours:?}"), format!("{:?}", Settings::default()));
         assert_eq!(format!("{:?}", caps(&Config::default())), format!("{:?}", Caps::default()));
     }
+
+    #[test]
+    fn homes_that_nobody_names_are_beside_that_of_the_user_who_serves() {
+        let home = |user: &str| {
+            let config = Config { file_access_user: Some(user.to_string()), ..Config::default() };
+            rules(&config, AllUsers::No).unwrap().home.expand("ann").unwrap()
+        };
+        assert_eq!(home("root"), Path::new("/ann"));
+        assert_eq!(home("4000001:4000001"), Path::new("/ann"), "who has no home");
+        assert_eq!(HomeTemplate::beside("/srv/ftp/own".as_ref()).expand("ann"), Ok("/srv/ftp/ann".into()));
+    }
 }

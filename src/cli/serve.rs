@@ -136,7 +136,7 @@ impl Opened {
         signals.obey(duties(&server, pidfile.clone(), notifier.messenger(), &status, log)).map_err(failed)?;
         let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);
         followers.finish();
-        drop(pidfile);
+        pidfile.iter().for_each(Pidfile::remove);
         result
     }
 }
