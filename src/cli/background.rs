@@ -6,17 +6,16 @@ use crate::process::activation;
 use crate::process::daemon::{self, Herald, Outcome, Stage};
 use std::io;
 
-/// Goes there, if that is asked for: the configuration for the process that is the server, and what tells the one who
-/// waits for it. None: this process is not the server, which runs.
+/// Goes there, if that is asked for: what the process that is the server goes on with, and what tells the one who waits
+/// for it. None: this process is not the server, which runs.
 pub(super) fn enter(config: Config) -> Result<Option<(Config, Option<Herald>)>, Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("daemonize: {error}"));
     if !config.daemonize {
         return Ok(Some((config, None)));
     }
     if daemon::stage() == Stage::Server {
-        let directory = std::env::current_dir().map_err(failed)?;
         let herald = Herald::take().map_err(failed)?;
-        return Ok(Some((config.resolved(&directory), Some(herald))));
+        return Ok(Some((config, Some(herald))));
     }
     if activation::are_ours() {
         let why = "daemonize: systemd has given sockets, and keeps the server itself; leave the option out";

@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::locks::lock;
 
+/// The variable that names the directory in which the server in the background was called: relative names begin there.
+pub const DIRECTORY: &str = "DJANGO_FTPD_DIRECTORY";
+
 /// The variable that tells a process of ours where it stands.
 const STAGE: &str = "DJANGO_FTPD_STAGE";
 const LEADER: &str = "leader";
@@ -52,7 +55,9 @@ pub fn stage() -> Stage {
 
 /// Starts the server in the background with the arguments of this process, and waits until clients can connect to it.
 pub fn start() -> io::Result<Outcome> {
-    let mut leader = anew(LEADER).stdout(Stdio::piped()).spawn()?;
+    let directory = std::env::current_dir()?;
+    // No directory is kept busy by a server that was called there.
+    let mut leader = anew(LEADER).env(DIRECTORY, directory).current_dir("/").stdout(Stdio::piped()).spawn()?;
     let mut word = String::new();
     if let Some(pipe) = leader.stdout.take() {
         // Nobody but the two has the other end: that ends, too, when they do.
@@ -76,7 +81,8 @@ fn anew(stage: &str) -> Command {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| OsString::from("django-ftpd"));
     let itself = Path::new("/proc/self/exe");
-    let mut command = Command::new(if itself.exists() { itself.as_os_str() } else { &name });
+    let program = if itself.exists() { Ok(itself.to_path_buf()) } else { std::path::absolute(&name) };
+    let mut command = Command::new(program.unwrap_or_else(|_| name.clone().into()));
     command.arg0(&name).args(arguments).env(STAGE, stage).stdin(Stdio::null());
     command
 }
@@ -96,15 +102,13 @@ fn outcome(word: &str) -> Outcome {
 pub struct Herald(Arc<Mutex<Option<File>>>);
 
 impl Herald {
-    /// Takes standard output for this, where [`start`] listens; from now on the standard streams lead nowhere, and no
-    /// directory is kept busy.
+    /// Takes standard output for this, where [`start`] listens; from now on the standard streams lead nowhere.
     pub fn take() -> io::Result<Herald> {
         let pipe = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let nowhere = OpenOptions::new().read(true).write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdin(&nowhere)?;
         rustix::stdio::dup2_stdout(&nowhere)?;
         rustix::stdio::dup2_stderr(&nowhere)?;
-        std::env::set_current_dir("/")?;
         // It was started as /proc/self/exe, of which the process list would only show "exe".
         rustix::thread::set_name(c"django-ftpd")?;
         Ok(Herald(Arc::new(Mutex::new(Some(pipe)))))

@@ -106,8 +106,8 @@ impl Opt {
 }
 
 impl Config {
-    /// The same for a process that is not in that directory any more: what is relative to it is named in full.
-    pub fn resolved(mut self, directory: &std::path::Path) -> Config {
+    /// The same with relative names that begin in this directory; where it is empty, they are left as they are.
+    pub(super) fn resolved(mut self, directory: &std::path::Path) -> Config {
         for option in OPTIONS {
             if let Path(field) = option.kind
                 && let Some(path) = field(&mut self)
@@ -189,6 +189,7 @@ mod tests {
     #[test]
     fn relative_paths_keep_their_meaning_elsewhere() {
         let config = Config { database: Some("db".into()), journal: Some("/var/j".into()), ..Config::default() };
+        assert_eq!(config.clone().resolved("".as_ref()), config);
         let resolved = config.clone().resolved("/srv/site".as_ref());
         let expected = Config { database: Some("/srv/site/db".into()), ..config };
         assert_eq!(resolved, expected);
