@@ -140,6 +140,7 @@ fn a_failure_is_told_with_the_status_and_the_line_of_the_foreground() {
         let Output { status, stderr, .. } = call(&builder);
         let said = String::from_utf8(stderr).unwrap();
         assert!(status.code() == Some(1) && said.contains(reason) && said.lines().count() == 1, "{said}");
+        assert!(std::fs::read_to_string(builder.outside("log")).unwrap().contains(reason), "for who looks later");
         assert!(!builder.outside("pid").exists() && !builder.outside("events.jsonl").exists());
     }
 }

@@ -60,6 +60,27 @@ fn a_pidfile_that_was_left_behind_does_no_harm() {
 }
 
 #[test]
+fn of_many_that_start_at_once_one_gets_the_pidfile() {
+    let (first, pidfile) = with_pidfile();
+    let start = |builder: &Builder| builder.command().stderr(Stdio::null()).spawn().unwrap();
+    let builders: Vec<Builder> =
+        (0..5).map(|_| TestServer::with(&["--pidfile", pidfile.to_str().unwrap()])).chain([first]).collect();
+    let mut servers: Vec<_> = builders.iter().map(start).collect();
+    let mut ended = vec![None; servers.len()];
+    eventually("all others have ended", || {
+        ended.iter_mut().zip(&mut servers).for_each(|(ended, server)| *ended = server.try_wait().unwrap());
+        ended.iter().flatten().count() == servers.len() - 1
+    });
+    assert!(ended.iter().flatten().all(|status| status.code() == Some(1)), "{ended:?}");
+    let winner = ended.iter().position(Option::is_none).unwrap();
+    let number = servers[winner].id().to_string();
+    eventually("it has written its number", || std::fs::read_to_string(&pidfile).unwrap().trim() == number);
+    signal_process(&servers[winner], Signal::TERM);
+    assert!(servers[winner].wait().unwrap().success());
+    assert!(!pidfile.exists());
+}
+
+#[test]
 fn nothing_else_is_taken_for_a_pidfile() {
     let (builder, _) = with_pidfile();
     let precious = builder.outside("precious");

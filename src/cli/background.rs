@@ -31,11 +31,3 @@ pub(super) fn enter(config: Config) -> Result<Option<(Config, Option<Herald>)>, 
         )),
     }
 }
-
-/// Tells the one who waits; later, there is only the log.
-pub(super) fn report(herald: &Herald, failure: &Failure) {
-    let (status, why) = failure.told();
-    if !herald.failed(status, why) {
-        log::error!("{why}");
-    }
-}

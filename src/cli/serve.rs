@@ -23,9 +23,16 @@ const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     let Some((config, herald)) = background::enter(config)? else { return Ok(()) };
+    let is_log_elsewhere = herald.is_some() || config.log_file.is_some();
     let result = open_and_serve(config, herald.clone());
-    if let (Some(herald), Err(failure)) = (&herald, &result) {
-        background::report(herald, failure);
+    if let Err(failure) = &result {
+        let (status, why) = failure.told();
+        if is_log_elsewhere {
+            log::error!("{why}");
+        }
+        if let Some(herald) = &herald {
+            herald.failed(status, why);
+        }
     }
     result
 }
@@ -53,6 +60,7 @@ pub(super) struct Opened {
 
 /// Opens all of it, in an order that matters: sockets while this may still be root, files as the user who serves.
 pub(super) fn open(config: Config, person: Option<&Person>) -> Result<Opened, Failure> {
+    signals::survive_file_size_limit().map_err(failed)?;
     let signals = signals::wait().map_err(failed)?;
     let notifier = Notifier::from_env();
     let server = listen(&config)?;
@@ -131,7 +139,6 @@ impl Opened {
         let followers = followers.start().map_err(Failure::Configuration)?;
         limits::raise_open_files();
         limits::clear_umask();
-        signals::survive_file_size_limit().map_err(failed)?;
         let status = format!("serves on {}", server.address());
         signals.obey(duties(&server, pidfile.clone(), notifier.messenger(), &status, log)).map_err(failed)?;
         let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);

@@ -119,14 +119,16 @@ impl Herald {
         self.tell("0 ready\n");
     }
 
-    /// It is over, with this exit status; false if there is nobody any more to be told.
-    pub fn failed(&self, status: u8, why: &str) -> bool {
-        self.tell(&format!("{status} {why}\n"))
+    /// It is over, with this exit status.
+    pub fn failed(&self, status: u8, why: &str) {
+        self.tell(&format!("{status} {why}\n"));
     }
 
-    fn tell(&self, word: &str) -> bool {
-        // Who waited may have lost patience.
-        lock(&self.0).take().is_some_and(|mut pipe| pipe.write_all(word.as_bytes()).is_ok())
+    fn tell(&self, word: &str) {
+        if let Some(mut pipe) = lock(&self.0).take() {
+            // Who waited may have lost patience.
+            let _ = pipe.write_all(word.as_bytes());
+        }
     }
 }
 
