@@ -6,11 +6,11 @@
 //! ```text
 //! cli                               serve, check, demo, events, user, group, account: argv to deeds, errors to status
 //! config                            one table of options; only cli reads it
-//! server · process                  accept loop, who is on, stopping · signals, limits of the system
+//! server · process                  accept loop, who is on, stopping · the process itself, and the system's view of it
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
 //! accounts · events · net           who may log in · what happened · sockets
-//! programs                          what the administrator has run beside the server
+//! programs · syslog                 what the administrator has run beside the server · the system's log
 //! protocol                          the text of FTP: pure, no I/O
 //! locks                             how anything is locked
 //! ```
@@ -78,3 +78,4 @@ pub mod protocol;
 pub mod server;
 pub mod session;
 pub mod storage;
+mod syslog;

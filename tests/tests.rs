@@ -26,6 +26,11 @@
 //! | `events_command.rs` | `django-ftpd events`: filters, columns, following, exit statuses |
 //! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
+//! | `daemonize.rs` | into the background, and what the caller hears of it |
+//! | `process.rs` | the pidfile, SIGHUP and SIGUSR1, signals and troubles while the server starts |
+//! | `systemd.rs` | sockets that are given, and what is told |
+//! | `privileges.rs` | root becomes another user |
+//! | `logging.rs` | the log: levels, forms, its file, journald |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `manage_terminal.rs` | passwords that are typed |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
@@ -48,6 +53,7 @@ mod accounts;
 mod accounts_command;
 mod commands;
 mod configuration;
+mod daemonize;
 mod data_connections;
 mod events;
 mod events_command;
@@ -58,11 +64,14 @@ mod gates;
 mod journal;
 mod limits;
 mod listings;
+mod logging;
 mod login;
 mod manage;
 mod manage_terminal;
 mod passwords;
 mod permissions;
+mod privileges;
+mod process;
 mod programs;
 mod security_files;
 mod security_logins;
@@ -74,6 +83,7 @@ mod security_tls_rein;
 mod sites;
 mod smoke;
 mod stopping;
+mod systemd;
 mod tls;
 mod tls_certificates;
 mod tls_data;

@@ -47,7 +47,11 @@ impl HomeTemplate {
 
     /// What the reference does where neither account nor group name a home: beside the server user's own.
     pub fn beside_own_home() -> HomeTemplate {
-        let own = std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"));
+        HomeTemplate::beside(&std::env::home_dir().unwrap_or_else(|| PathBuf::from("/")))
+    }
+
+    /// The same for another user's.
+    pub fn beside(own: &Path) -> HomeTemplate {
         let parent = own.parent().unwrap_or(Path::new("/")).join("");
         HomeTemplate { pieces: vec![Piece::Text(parent.to_string_lossy().into_owned()), Piece::Username] }
     }

@@ -3,7 +3,6 @@
 use super::{Failure, logging, serve};
 use crate::accounts::schema::{Database, Email, GroupName, Home, Letters, NewUser, StoredPassword, Username};
 use crate::config::{Config, HostPort};
-use crate::process::signals::HangUp;
 use base64ct::{Base64, Encoding};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -19,10 +18,15 @@ pub(super) fn defaults() -> Config {
 }
 
 pub(super) fn run(mut config: Config) -> Result<(), Failure> {
-    logging::start();
-    if config.database.is_some() || config.export.is_some() {
-        return Err(Failure::Configuration("demo has its own database; use serve for your users".to_string()));
+    let not_for_demo = [
+        (config.database.is_some() || config.export.is_some(), "demo has its own database; use serve for your users"),
+        (config.daemonize, "daemonize: demo stays in the foreground, and ends with its terminal; use serve"),
+        (config.file_access_user.is_some(), "file_access_user: demo is for who starts it; use serve"),
+    ];
+    if let Some((_, why)) = not_for_demo.iter().find(|(is_asked, _)| *is_asked) {
+        return Err(Failure::Configuration(why.to_string()));
     }
+    logging::start_server(&config, false, None)?;
     let place = Place::new().map_err(|error| Failure::Runtime(format!("no place for the demo: {error}")))?;
     config.database = Some(place.database());
     if config.certfile.is_none() {
@@ -30,8 +34,8 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         config.tls = config.tls.or(Some(false));
     }
     let certificate = config.certfile.clone().unwrap_or_default();
-    let (server, followers) = serve::prepare(config)?;
-    let address = server.address();
+    let opened = serve::open(config, None)?;
+    let address = opened.server.address();
     let host = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
@@ -50,7 +54,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     if !address.ip().is_loopback() {
         log::warn!("everybody who reaches {address} can log in: the password is known");
     }
-    serve::serve(server, followers, HangUp::Stops)
+    opened.serve(None, None)
 }
 
 /// A fresh directory that nobody else can enter; removed when dropped.

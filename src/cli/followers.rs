@@ -7,8 +7,9 @@ use crate::events::followers::{
     AuditDatabase, Follower, Plan, Running, Syslog, Webhook, Xferlog, highest, state_beside,
 };
 use crate::events::{Journal, Sink, Tide};
+use crate::syslog;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Attempts with one event until it is set aside, where nothing else is said.
@@ -16,8 +17,17 @@ const TRIES: u32 = 5;
 /// What followers get to deal with the last events when the server has stopped.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 
-/// Followers that run.
+/// Followers that can run.
 #[derive(Default)]
+pub(super) struct Prepared {
+    planned: Vec<Planned>,
+    journal: PathBuf,
+    /// The number of the last event.
+    latest: u64,
+    tide: Tide,
+}
+
+/// Followers that run.
 pub(super) struct Followers {
     running: Vec<Running>,
     tide: Tide,
@@ -58,7 +68,7 @@ fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
         plan("xferlog", Xferlog::open(path).map(boxed))?;
     }
     if config.syslog {
-        let path = config.syslog_socket.as_deref().unwrap_or(Path::new("/dev/log"));
+        let path = config.syslog_socket.as_deref().unwrap_or(Path::new(syslog::SOCKET));
         plan("syslog", Syslog::new(path).map_err(|why| format!("syslog_socket: {why}")).map(boxed))?;
     }
     alone(config.audit_days.is_some() && config.audit_database.is_none(), "audit_days", "audit_database")?;
@@ -106,30 +116,37 @@ fn alone(is_so: bool, option: &str, other: &str) -> Result<(), String> {
     if is_so { Err(format!("{option}: it does nothing without {other}")) } else { Ok(()) }
 }
 
-impl Followers {
-    /// Starts them behind the journal.
-    pub(super) fn start(config: &Config, journal: Option<&mut Journal>) -> Result<Followers, String> {
+impl Prepared {
+    /// Opens all that the configuration names.
+    pub(super) fn open(config: &Config, journal: Option<&mut Journal>) -> Result<Prepared, String> {
         let tide = journal.as_ref().map(|journal| journal.tide()).unwrap_or_default();
         let mut planned = planned(config, &tide)?;
         let (Some(path), Some(journal)) = (&config.journal, journal) else {
             return match planned.first() {
                 Some(first) => Err(first.without_journal()),
-                None => Ok(Followers::default()),
+                None => Ok(Prepared::default()),
             };
         };
         // Who removes the journal with its numbers, may have left the positions: events must not seem to be old ones.
         let seen = planned.iter_mut().map(|planned| planned.follower.highest()).max().unwrap_or(0);
         journal.number_above(seen.max(highest(&state_beside(path))));
+        Ok(Prepared { planned, journal: path.clone(), latest: journal.last_seq(), tide })
+    }
+
+    /// Starts them behind the journal.
+    pub(super) fn start(self) -> Result<Followers, String> {
+        let Prepared { planned, journal, latest, tide } = self;
         let start = |Planned { name, tries, follower }| {
-            let plan = Plan { name, journal: path.clone(), state: state_beside(path), tries };
+            let plan = Plan { name, state: state_beside(&journal), journal: journal.clone(), tries };
             let named = plan.name.clone();
-            Running::start(follower, plan, tide.clone(), journal.last_seq())
-                .map_err(|error| format!("{named}: {error}"))
+            Running::start(follower, plan, tide.clone(), latest).map_err(|error| format!("{named}: {error}"))
         };
         let running = planned.into_iter().map(start).collect::<Result<_, _>>()?;
         Ok(Followers { running, tide })
     }
+}
 
+impl Followers {
     /// Lets them deal with the last events, and waits for that, but not for ever.
     pub(super) fn finish(self) {
         self.tide.end();

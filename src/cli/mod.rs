@@ -1,5 +1,6 @@
 //! The command line: finds the command, runs it, and tells people in one line what went wrong.
 
+mod background;
 mod check;
 mod demo;
 mod events;
@@ -7,10 +8,13 @@ mod followers;
 mod logging;
 mod manage;
 mod parts;
+mod privileges;
 mod programs;
 mod serve;
+mod supervision;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
+use crate::process::daemon::{self, Stage};
 use manage::Noun;
 use std::ffi::OsString;
 use std::io::Write;
@@ -47,6 +51,16 @@ enum Failure {
     Runtime(String),
 }
 
+impl Failure {
+    /// The exit status, and the line on standard error.
+    fn told(&self) -> (u8, &str) {
+        match self {
+            Failure::Configuration(text) => (2, text),
+            Failure::Runtime(text) => (1, text),
+        }
+    }
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Failure {
         Failure::Configuration(problem.to_string())
@@ -57,6 +71,9 @@ impl From<Problem> for Failure {
 pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let command = args.nth(1);
     let result = match command.as_ref().and_then(|command| command.to_str()) {
+        Some("serve") if daemon::stage() == Stage::Leader => {
+            daemon::lead().map_err(|error| Failure::Runtime(error.to_string()))
+        }
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
         Some("check") => with_config(args, "check", Config::default(), check::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
@@ -82,8 +99,10 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Configuration(text)) => fail(&text, 2),
-        Err(Failure::Runtime(text)) => fail(&text, 1),
+        Err(failure) => {
+            let (status, text) = failure.told();
+            fail(text, status)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::process::users;
 use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 /// Who may log in.
 pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
@@ -73,9 +74,17 @@ fn rules(config: &Config, unsaid: AllUsers) -> Result<Rules, String> {
         sections.iter().map(|(name, section)| (name.clone(), section.rule.clone())).collect()
     };
     let home = config.home.as_deref().map(HomeTemplate::parse).transpose().map_err(|why| format!("home: {why}"))?;
+    let home = match (home, &config.file_access_user) {
+        (Some(home), _) => home,
+        (None, Some(user)) => {
+            let person = users::person(user).map_err(|why| format!("file_access_user: {why}"))?;
+            HomeTemplate::beside(person.home.as_deref().unwrap_or(Path::new("/")))
+        }
+        (None, None) => HomeTemplate::beside_own_home(),
+    };
     Ok(Rules {
         all_users: config.all_users.map_or(unsaid, |all| if all { AllUsers::Yes } else { AllUsers::No }),
-        home: home.unwrap_or_else(HomeTemplate::beside_own_home),
+        home,
         read: config.read_perms,
         write: config.write_perms,
         users: of(&config.sections.users),
@@ -211,5 +220,16 @@ mod tests {
         let ours = settings(Config::default());
         assert_eq!(format!("{ours:?}"), format!("{:?}", Settings::default()));
         assert_eq!(format!("{:?}", caps(&Config::default())), format!("{:?}", Caps::default()));
+    }
+
+    #[test]
+    fn homes_that_nobody_names_are_beside_that_of_the_user_who_serves() {
+        let home = |user: &str| {
+            let config = Config { file_access_user: Some(user.to_string()), ..Config::default() };
+            rules(&config, AllUsers::No).unwrap().home.expand("ann").unwrap()
+        };
+        assert_eq!(home("root"), Path::new("/ann"));
+        assert_eq!(home("4000001:4000001"), Path::new("/ann"), "who has no home");
+        assert_eq!(HomeTemplate::beside("/srv/ftp/own".as_ref()).expand("ann"), Ok("/srv/ftp/ann".into()));
     }
 }

@@ -1,48 +1,118 @@
-//! `django-ftpd serve`: the configuration becomes a server.
+//! `django-ftpd serve`: the configuration becomes a server, step by step.
 
-use super::followers::Followers;
-use super::{Failure, logging, parts, programs};
+use super::logging::{self, Log};
+use super::supervision::Supervision;
+use super::{Failure, background, followers, parts, privileges, programs};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
-use crate::process::limits;
-use crate::process::signals::{self, HangUp};
+use crate::process::daemon::Herald;
+use crate::process::notify::Notifier;
+use crate::process::pidfile::{Pidfile, Refusal};
+use crate::process::signals::{self, Duties};
+use crate::process::users::Person;
+use crate::process::{activation, limits};
 use crate::server::Server;
 use crate::session::Settings;
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::Instant;
 
 /// Faults of accounts that the log tells at the start; the others do well without them.
 const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
-    logging::start();
-    let (server, followers) = prepare(config)?;
-    if let Some(address) = server.implicit_address() {
-        log::info!("implicit TLS is on {address}");
+    let Some((config, herald)) = background::enter(config)? else { return Ok(()) };
+    let is_log_elsewhere = herald.is_some() || config.log_file.is_some();
+    let result = open_and_serve(config, herald.clone());
+    if let Err(failure) = &result {
+        let (status, why) = failure.told();
+        if is_log_elsewhere {
+            log::error!("{why}");
+        }
+        if let Some(herald) = &herald {
+            herald.failed(status, why);
+        }
     }
-    log::info!("django-ftpd {} listens on {}", env!("CARGO_PKG_VERSION"), server.address());
-    serve(server, followers, HangUp::Ignored)
+    result
 }
 
-/// A server that listens, with all that the configuration names opened.
-pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
+fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure> {
+    let person = privileges::person(&config)?;
+    let log = logging::start_server(&config, herald.is_some(), person.as_ref().map(|person| person.user))?;
+    let opened = open(config, person.as_ref())?;
+    let address = opened.server.address();
+    if let Some(address) = opened.server.implicit_address() {
+        log::info!("implicit TLS is on {address}");
+    }
+    log::info!("django-ftpd {} listens on {address}", env!("CARGO_PKG_VERSION"));
+    opened.serve(herald, Some(log))
+}
+
+/// A server with all that the configuration names opened. There is one thread yet.
+pub(super) struct Opened {
+    pub(super) server: Server,
+    followers: followers::Prepared,
+    pidfile: Option<Pidfile>,
+    signals: signals::Waiting,
+    notifier: Notifier,
+}
+
+/// Opens all of it, in an order that matters: sockets while this may still be root, files as the user who serves.
+pub(super) fn open(config: Config, person: Option<&Person>) -> Result<Opened, Failure> {
+    signals::survive_file_size_limit().map_err(failed)?;
+    let signals = signals::wait().map_err(failed)?;
+    let notifier = Notifier::from_env();
+    let server = listen(&config)?;
+    let pidfile = config.pidfile.as_deref().map(lock).transpose()?;
+    if let Some(person) = person {
+        privileges::become_user(person, &config)?;
+    }
+    let (server, followers) = equip(server, config)?;
+    Ok(Opened { server, followers, pidfile, signals, notifier })
+}
+
+/// Where clients come: systemd's sockets, or our own.
+fn listen(config: &Config) -> Result<Server, Failure> {
+    let given = activation::take().map_err(|why| Failure::Configuration(format!("systemd: {why}")))?;
+    let address = &config.address;
+    let server = match given.ftp {
+        Some(listener) => Server::listening(listener),
+        None => Server::bind((address.host.as_str(), address.port)),
+    };
+    let server = server.map_err(|error| cannot_listen(address, &error))?;
+    match (given.implicit, &config.implicit_tls) {
+        (Some(_), _) if config.certfile.is_none() => Err(Failure::Configuration(
+            "systemd: there is a socket for implicit TLS, but no certificate; name one with certfile".to_string(),
+        )),
+        (Some(listener), _) => server.implicit_listening(listener).map_err(failed),
+        (None, Some(address)) => {
+            server.implicit_tls((address.host.as_str(), address.port)).map_err(|error| cannot_listen(address, &error))
+        }
+        (None, None) => Ok(server),
+    }
+}
+
+/// The number of this process, and nobody else's.
+fn lock(path: &Path) -> Result<Pidfile, Failure> {
+    Pidfile::lock(path).map_err(|refusal| match refusal {
+        Refusal::Taken(why) => Failure::Runtime(format!("pidfile: {why}")),
+        Refusal::Unusable(why) => Failure::Configuration(format!("pidfile: {why}")),
+    })
+}
+
+/// Accounts, certificate, gates, journal and its followers. Only who has the address touches the journal: it may be
+/// that of a server that runs.
+fn equip(mut server: Server, config: Config) -> Result<(Server, followers::Prepared), Failure> {
     let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
     let gates = programs::gates(&config).map_err(Failure::Configuration)?;
-    let mut server = Server::bind((config.address.host.as_str(), config.address.port))
-        .map_err(|error| cannot_listen(&config.address, &error))?;
-    if let Some(address) = &config.implicit_tls {
-        server = server
-            .implicit_tls((address.host.as_str(), address.port))
-            .map_err(|error| cannot_listen(address, &error))?;
-    }
     if let Some(tls) = tls {
         server = server.tls(tls);
     }
-    // Only who has the address touches the journal: it may be that of a server that runs.
     let mut journal = parts::journal(&config).map_err(Failure::Configuration)?;
-    let followers = Followers::start(&config, journal.as_mut()).map_err(Failure::Configuration)?;
+    let followers = followers::Prepared::open(&config, journal.as_mut()).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))
@@ -61,17 +131,43 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     Ok((server, followers))
 }
 
-/// Serves until a signal stops it.
-pub(super) fn serve(server: Server, followers: Followers, hang_up: HangUp) -> Result<(), Failure> {
-    limits::raise_open_files();
-    limits::clear_umask();
-    let failed = |error: io::Error| Failure::Runtime(error.to_string());
-    let stopper = server.stopper();
-    signals::survive_file_size_limit().map_err(failed)?;
-    signals::on_stop(hang_up, move || stopper.stop()).map_err(failed)?;
-    let result = server.run().map_err(failed);
-    followers.finish();
-    result
+impl Opened {
+    /// Starts threads, serves until a signal stops it, and leaves nothing behind. A log makes SIGHUP open it anew;
+    /// without one SIGHUP stops, as the end of a terminal does.
+    pub(super) fn serve(self, herald: Option<Herald>, log: Option<Log>) -> Result<(), Failure> {
+        let Opened { server, followers, pidfile, signals, notifier } = self;
+        let followers = followers.start().map_err(Failure::Configuration)?;
+        limits::raise_open_files();
+        limits::clear_umask();
+        let status = format!("serves on {}", server.address());
+        signals.obey(duties(&server, pidfile.clone(), notifier.messenger(), &status, log)).map_err(failed)?;
+        let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);
+        followers.finish();
+        pidfile.iter().for_each(Pidfile::remove);
+        result
+    }
+}
+
+fn duties(server: &Server, pidfile: Option<Pidfile>, systemd: Notifier, status: &str, log: Option<Log>) -> Duties {
+    let (stopper, since, address) = (server.stopper(), Instant::now(), server.address());
+    let status = status.to_string();
+    let reload = move |log: &Log| {
+        systemd.reloading();
+        log.reopen();
+        systemd.ready(&status);
+    };
+    Duties {
+        stop: Box::new(move || stopper.stop()),
+        last: Box::new(move || pidfile.iter().for_each(Pidfile::remove)),
+        reload: log.map(|log| -> Box<dyn FnMut() + Send> { Box::new(move || reload(&log)) }),
+        state: Box::new(move || {
+            log::info!("process {} serves on {address} since {} s", std::process::id(), since.elapsed().as_secs());
+        }),
+    }
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::Runtime(error.to_string())
 }
 
 fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {

@@ -324,16 +324,18 @@ impl Config {
             Flags::Version => return Ok(Loaded::Version),
             Flags::Given(flags) => flags,
         };
-        let mut outside = sources::environment(env)?;
+        let env: Vec<_> = env.collect();
+        let directory = sources::directory(&env);
+        let mut outside = sources::environment(env.into_iter())?;
         outside.extend(flags);
 
         // Whether there is a file is known only from what beats it.
-        let without_file = self.clone().with(&outside)?;
+        let without_file = self.clone().with(&outside)?.resolved(&directory);
         let config = match &without_file.config {
             None => without_file,
             Some(path) => {
                 let file = file::read(path)?;
-                Config { sections: file.sections, ..self.with(&file.settings)?.with(&outside)? }
+                Config { sections: file.sections, ..self.with(&file.settings)?.with(&outside)? }.resolved(&directory)
             }
         };
         Ok(Loaded::Run(Box::new(config)))

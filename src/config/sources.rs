@@ -1,12 +1,14 @@
 //! What the command line and the environment say, option by option; it does not judge values.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
 use super::options::{ENV_PREFIX, OPTIONS, Opt};
 use super::suggest::{nearest, no_such_option};
 use super::{Problem, Setting};
+use crate::process::daemon;
 
 /// What stands after the subcommand.
 pub(super) enum Flags {
@@ -51,6 +53,11 @@ pub(super) fn environment(env: impl Iterator<Item = (OsString, OsString)>) -> Re
         }
     }
     Ok(given)
+}
+
+/// Where relative names begin, if that is not where this process is.
+pub(super) fn directory(env: &[(OsString, OsString)]) -> PathBuf {
+    env.iter().find(|(name, _)| name == daemon::DIRECTORY).map(|(_, value)| value.into()).unwrap_or_default()
 }
 
 fn flag(word: &str, parser: &mut Parser) -> Result<Setting, Problem> {

@@ -1,6 +1,6 @@
 //! The channel that all events take, and the audit thread at its end.
 
-use super::{Entry, Event, Flushed, Kind, Sink};
+use super::{Entry, Event, Flushed, Kind, Sink, django};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -200,6 +200,7 @@ fn write_log(event: &Event) {
         _ => log::Level::Info,
     };
     log::log!(target: "django_ftpd::events", level, "{event}");
+    log::debug!(target: django::LOGGER, "{}", django::Told(event));
 }
 
 fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {

@@ -3,6 +3,7 @@
 
 mod bus;
 mod complaints;
+mod django;
 pub mod followers;
 mod journal;
 mod json;

@@ -1,8 +1,10 @@
 //! The server: binds, accepts, gives each client a thread, and stops in order.
 
 mod registry;
+mod supervisor;
 
 pub use registry::Caps;
+pub use supervisor::Supervisor;
 
 use crate::accounts::{Accounts, Verifier};
 use crate::events::{Audit, Complaints, Event, Kind, Sink, Subject};
@@ -44,6 +46,7 @@ pub struct Server {
     caps: Caps,
     bans: Bans,
     grace: Duration,
+    supervisor: Box<dyn Supervisor>,
 }
 
 /// Stops a server from another thread.
@@ -64,7 +67,12 @@ impl Stopper {
 impl Server {
     /// Listens on an address such as `0.0.0.0:21` or `[::]:21` (which takes IPv4 clients, too).
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        let listener = listen_first(address)?;
+        Server::listening(listen_first(address)?)
+    }
+
+    /// The same with a socket that listens already, such as one of systemd's.
+    pub fn listening(listener: TcpListener) -> io::Result<Server> {
+        listener.set_nonblocking(true)?;
         let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
         Ok(Server {
             address: listener.local_addr()?,
@@ -79,12 +87,20 @@ impl Server {
             caps: Caps::default(),
             bans: Bans::new(0, Duration::ZERO),
             grace: Duration::from_secs(8),
+            supervisor: Box::new(()),
         })
     }
 
     /// Listens also where TLS comes before the greeting, such as `0.0.0.0:990`; needs [`tls`](Server::tls).
-    pub fn implicit_tls(mut self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        self.implicit = Some(listen_first(address)?);
+    pub fn implicit_tls(self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        let listener = listen_first(address)?;
+        self.implicit_listening(listener)
+    }
+
+    /// The same with a socket that listens already.
+    pub fn implicit_listening(mut self, listener: TcpListener) -> io::Result<Server> {
+        listener.set_nonblocking(true)?;
+        self.implicit = Some(listener);
         Ok(self)
     }
 
@@ -136,6 +152,12 @@ impl Server {
         self
     }
 
+    /// Who is told how the server fares.
+    pub fn supervisor(mut self, supervisor: impl Supervisor + 'static) -> Server {
+        self.supervisor = Box::new(supervisor);
+        self
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -152,7 +174,7 @@ impl Server {
     }
 
     /// Serves until stopped. All events are with their sinks when it returns.
-    pub fn run(self) -> io::Result<()> {
+    pub fn run(mut self) -> io::Result<()> {
         if self.tls.is_none() && (self.implicit.is_some() || self.settings.tls_rules.need_a_certificate()) {
             return Err(io::Error::new(ErrorKind::InvalidInput, "TLS is asked for, but there is no certificate"));
         }
@@ -177,7 +199,9 @@ impl Server {
             registry: registry.clone(),
             services,
         };
-        let result = reception.serve();
+        self.supervisor.ready();
+        let result = reception.serve(&mut *self.supervisor);
+        self.supervisor.stopping();
         registry.end_all(Instant::now() + self.grace);
         registry.wait_until_empty(self.grace + GOODBYE);
         accounts.finish();
@@ -197,12 +221,13 @@ struct Reception<'a> {
 
 impl Reception<'_> {
     /// Until the stopper wakes it. Whatever happens to one connection, the next is accepted.
-    fn serve(self) -> io::Result<()> {
+    fn serve(self, supervisor: &mut dyn Supervisor) -> io::Result<()> {
         loop {
+            let until = supervisor.alive();
             // Without a second one, the first is asked twice, and answers once.
             let implicit = self.implicit.as_ref().unwrap_or(&self.listener);
             let sockets = [self.wake.as_fd(), self.listener.as_fd(), implicit.as_fd()];
-            let [stopped, ready, implicit_ready] = wait::any(sockets.map(|socket| (socket, For::Reading)), None)?;
+            let [stopped, ready, implicit_ready] = wait::any(sockets.map(|socket| (socket, For::Reading)), until)?;
             if stopped {
                 return Ok(());
             }

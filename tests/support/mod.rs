@@ -10,7 +10,7 @@ mod tls;
 pub use client::{Client, Data};
 pub use embedded::Embedded;
 pub use managed::{Managed, finish};
-pub use server::{Builder, Signal, TestServer, signal_process};
+pub use server::{Builder, Signal, TestServer, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};
 
 use std::time::{Duration, Instant};

@@ -318,6 +318,18 @@ impl Builder {
     }
 
     pub fn start(self) -> TestServer {
+        self.start_and_find(|_, log| {
+            let line = log.lines().find(|line| line.contains(" listens on "))?;
+            line.split(" listens on ").nth(1)?.trim().parse().ok()
+        })
+    }
+
+    /// The same for one that does not tell on standard error, in lines for people, where it listens: its journal does.
+    pub fn start_quietly(self) -> TestServer {
+        self.start_and_find(|journal, _| started(journal))
+    }
+
+    fn start_and_find(self, listening: impl Fn(&Path, &str) -> Option<SocketAddr>) -> TestServer {
         let (mut child, scratch) = self.spawn();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
@@ -329,14 +341,9 @@ impl Builder {
                 log.push('\n');
             }
         });
-        let listening = || {
-            let log = log.lock().unwrap();
-            let line = log.lines().find(|line| line.contains(" listens on "))?;
-            line.split(" listens on ").nth(1)?.trim().parse().ok()
-        };
         let mut address = None;
         eventually("the server listens", || {
-            address = listening();
+            address = listening(&scratch.0.join("events.jsonl"), &log.lock().unwrap());
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {}", log.lock().unwrap());
             address.is_some()
@@ -353,19 +360,34 @@ impl Builder {
     }
 
     fn spawn(self) -> (Child, Scratch) {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        (command.spawn().unwrap(), self.scratch)
+    }
+
+    /// What starts it.
+    pub fn command(&self) -> Command {
         let binary = env!("CARGO_BIN_EXE_django-ftpd");
         let mut command = Command::new("sh");
-        let script = format!("{}exec \"$0\" \"$@\"", self.before.map(|before| before + "; ").unwrap_or_default());
-        command.args(["-c", &script, binary, "serve"]);
-        if let Some((option, path)) = self.accounts {
+        let before = self.before.as_ref().map(|before| format!("{before}; ")).unwrap_or_default();
+        command.args(["-c", &format!("{before}exec \"$0\" \"$@\""), binary, "serve"]);
+        if let Some((option, path)) = &self.accounts {
             command.arg(option).arg(path);
         }
         if self.has_journal {
             command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
         }
         command.args(&self.args).arg(format!("{}:0", self.host));
-        command.env("RUST_LOG", "debug").envs(self.env);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        (command.spawn().unwrap(), self.scratch)
+        command.env("RUST_LOG", "debug").envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
     }
+}
+
+/// Where a server listens, as its journal has it.
+pub fn started(journal: &Path) -> Option<SocketAddr> {
+    let text = std::fs::read_to_string(journal).ok()?;
+    let mut events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let event = events.find(|event| event["event"] == "ftp_server_started")?;
+    let (host, port) = (event["host"].as_str()?, event["port"].as_u64()?);
+    Some(SocketAddr::new(host.parse().ok()?, port.try_into().ok()?))
 }

@@ -105,6 +105,23 @@ impl Opt {
     }
 }
 
+impl Config {
+    /// The same with relative names that begin in this directory; where it is empty, they are left as they are.
+    pub(super) fn resolved(mut self, directory: &std::path::Path) -> Config {
+        for option in OPTIONS {
+            if let Path(field) = option.kind
+                && let Some(path) = field(&mut self)
+            {
+                *path = directory.join(&*path);
+            }
+        }
+        for ca in self.sections.webhooks.iter_mut().filter_map(|webhook| webhook.ca.as_mut()) {
+            *ca = directory.join(&*ca);
+        }
+        self
+    }
+}
+
 fn put<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
     *field = value?;
     Ok(())
@@ -167,6 +184,15 @@ mod tests {
                 assert_ne!(config, Config::default(), "{}", option.name);
             }
         }
+    }
+
+    #[test]
+    fn relative_paths_keep_their_meaning_elsewhere() {
+        let config = Config { database: Some("db".into()), journal: Some("/var/j".into()), ..Config::default() };
+        assert_eq!(config.clone().resolved("".as_ref()), config);
+        let resolved = config.clone().resolved("/srv/site".as_ref());
+        let expected = Config { database: Some("/srv/site/db".into()), ..config };
+        assert_eq!(resolved, expected);
     }
 
     #[test]

@@ -3,20 +3,13 @@
 use super::{Follower, Trouble};
 use crate::events::line::Line;
 use crate::protocol::shown::Shown;
+use crate::syslog::{self, Severity, SystemLog};
 use std::fmt::Write;
 use std::io;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// The facility of FTP daemons, in its place.
-const FACILITY: u8 = 11 << 3;
-const WARNING: u8 = 4;
-const NOTICE: u8 = 5;
-const INFORMATIONAL: u8 = 6;
-/// No message is longer; what is, is cut,
-const LONGEST: usize = 8 << 10;
-/// and the structured data already here, so that something is left for people.
+/// The structured data of a message ends here, so that something is left for people.
 const LONGEST_DATA: usize = 6 << 10;
 /// What comes behind the last value: two quotes and brackets.
 const ENDS: usize = 2;
@@ -28,27 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The system's log, behind its socket.
 #[derive(Debug)]
 pub struct Syslog {
-    path: PathBuf,
+    log: SystemLog,
     host: String,
-    socket: Option<UnixDatagram>,
 }
 
 impl Syslog {
     /// Its socket need not be there yet.
     pub fn new(path: impl Into<PathBuf>) -> Result<Syslog, String> {
         let path = path.into();
-        SocketAddr::from_pathname(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Syslog { path, host: host_name(), socket: None })
-    }
-
-    fn send(&mut self, message: &str) -> io::Result<()> {
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => connect(&self.path)?,
-        };
-        socket.send(message.as_bytes())?;
-        self.socket = Some(socket);
-        Ok(())
+        let log = SystemLog::new(&path, PATIENCE).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Syslog { log, host: syslog::host_name() })
     }
 }
 
@@ -56,11 +38,8 @@ impl Follower for Syslog {
     fn deliver(&mut self, lines: &[Line]) -> Result<(), Trouble> {
         for line in lines {
             let message = message(line, &self.host);
-            // The reader may have been started anew since the last event: then there is another one behind the name.
-            let was_open = self.socket.is_some();
-            let sent = self.send(&message).or_else(|error| if was_open { self.send(&message) } else { Err(error) });
-            sent.map_err(|error| {
-                let why = format!("{}: {error}", self.path.display());
+            self.log.send(message.as_bytes()).map_err(|error| {
+                let why = format!("{}: {error}", self.log.path().display());
                 if is_about_message(&error) { Trouble::Event(why) } else { Trouble::Outage(why) }
             })?;
         }
@@ -68,44 +47,30 @@ impl Follower for Syslog {
     }
 }
 
-fn connect(path: &Path) -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    socket.connect(path)?;
-    Ok(socket)
-}
-
 /// The socket takes messages, but none so long.
 fn is_about_message(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error())
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.chars().filter(char::is_ascii_graphic).take(255).collect();
-    if name.is_empty() { "-".to_string() } else { name }
 }
 
 /// `<94>1 TIME HOST django-ftpd PID ftp_login [event@32473 seq="7" …] ftp_login session=…`
 fn message(line: &Line, host: &str) -> String {
     let event = line.event();
     let severity = match &*event {
-        "ftp_login_failed" => WARNING,
-        event if event.ends_with("_incomplete") => NOTICE,
-        _ => INFORMATIONAL,
+        "ftp_login_failed" => Severity::Warning,
+        event if event.ends_with("_incomplete") => Severity::Notice,
+        _ => Severity::Informational,
     };
     let time = line.shown("time").filter(|time| is_word(time, 32)).unwrap_or("-".into());
     let kind = if is_word(&event, 32) { &*event } else { "-" };
-    let (priority, process) = (FACILITY | severity, std::process::id());
-    let mut message = format!("<{priority}>1 {time} {host} django-ftpd {process} {kind} [{DATA_ID}");
+    let mut message = syslog::header(severity, time, host, kind);
+    // Writing to a text cannot fail.
+    let _ = write!(message, " [{DATA_ID}");
     for (key, value) in line.fields().filter(|(key, _)| !matches!(*key, "time" | "event")) {
         write_parameter(&mut message, key, &value);
     }
     message.push_str("] ");
-    // Writing to a text cannot fail.
     let _ = write!(message, "{line}");
-    let end = (0..=LONGEST.min(message.len())).rev().find(|&end| message.is_char_boundary(end));
-    message.truncate(end.unwrap_or(0));
+    syslog::cut(&mut message);
     message
 }
 
@@ -168,7 +133,7 @@ mod tests {
             let text =
                 format!(r#"{{"seq":1,"event":"ftp_file_renamed","path_from":"{name}","path_to":"{name}","z":1}}"#);
             let message = message(&line(&text), "host");
-            assert!(message.len() <= LONGEST && message.len() > LONGEST - 4, "{}", message.len());
+            assert!(message.len() <= syslog::LONGEST && message.len() > syslog::LONGEST - 4, "{}", message.len());
             let end = message.find("\"] ftp_file_renamed path_from=").unwrap();
             assert!(end < LONGEST_DATA, "{end}");
             let before = message[..end].bytes().rev().take_while(|&byte| byte == b'\\').count();

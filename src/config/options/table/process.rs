@@ -11,14 +11,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         group: "Process",
         kind: Switch(|c| &mut c.daemonize),
         default: Is("false"),
-        doc: "Go to the background once clients can connect; the exit status tells whether that came to be.",
+        doc: "Go to the background once clients can connect; the log goes to log_file then, or to the system's log.",
     },
     Opt {
         name: "pidfile",
         group: "Process",
         kind: Path(|c| &mut c.pidfile),
         default: Unset("none", "/run/django-ftpd.pid"),
-        doc: "File that gets the number of the process, and lets only one server run with it.",
+        doc: "File that has the number of the process while it runs, and lets only one server run with it.",
     },
     Opt {
         name: "file_access_user",

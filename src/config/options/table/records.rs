@@ -136,6 +136,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         group: "Log",
         kind: Path(|c| &mut c.log_file),
         default: Unset("standard error", "/var/log/django-ftpd/django-ftpd.log"),
-        doc: "File that the log is appended to; it is opened anew when it was moved away.",
+        doc: "File that the log is appended to; it is opened anew when it was moved or removed, and at SIGHUP.",
     },
 ];

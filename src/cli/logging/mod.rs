@@ -1,0 +1,127 @@
+//! The log: lines on standard error for a supervisor to keep, in a file, or in the system's log.
+
+mod file;
+mod shape;
+
+use super::Failure;
+use crate::config::{Config, LogFormat};
+use crate::locks::lock;
+use crate::process::users::SystemUser;
+use crate::protocol::shown::Shown;
+use crate::syslog::{self, SystemLog};
+use env_logger::{Builder, Target, WriteStyle};
+use file::LogFile;
+use shape::Shape;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long the system's log may let us wait with a line.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What can be done with the log while it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Log(Option<Arc<Mutex<LogFile>>>);
+
+impl Log {
+    /// Opens its file anew, and says so.
+    pub(super) fn reopen(&self) {
+        let Some(file) = &self.0 else {
+            log::info!("there is no log file to be opened anew");
+            return;
+        };
+        // What is logged takes the same lock.
+        let reopened = lock(file).reopen();
+        match reopened {
+            Ok(()) => log::info!("the log is opened anew"),
+            Err(error) => log::error!("the log can't be opened anew, and goes on in the old file: {error}"),
+        }
+    }
+}
+
+/// On standard error, as a command that says its say and ends has it.
+pub(super) fn start() {
+    begin(&Config::default(), Shape::Text, Target::Stderr);
+}
+
+/// As the configuration says; a server in the background has no standard error. The file, if it is a new one, is for
+/// the user who serves.
+pub(super) fn start_server(config: &Config, is_background: bool, user: Option<SystemUser>) -> Result<Log, Failure> {
+    let shape = match config.log_format {
+        LogFormat::Text => Shape::Text,
+        LogFormat::Json => Shape::Json,
+    };
+    if let Some(path) = &config.log_file {
+        let file = LogFile::open(path, shape.clone(), user)
+            .map_err(|error| Failure::Configuration(format!("log_file: {}: {error}", path.display())))?;
+        let file = Arc::new(Mutex::new(file));
+        begin(config, shape, Target::Pipe(Box::new(Lines(file.clone()))));
+        std::panic::set_hook(Box::new(log_panic));
+        return Ok(Log(Some(file)));
+    }
+    if is_background {
+        begin(config, Shape::system(shape), Target::Pipe(Box::new(Messages(system_log()?))));
+        std::panic::set_hook(Box::new(log_panic));
+    } else {
+        let shape = if shape::is_journal(io::stderr().as_fd()) { Shape::journal(shape) } else { shape };
+        begin(config, shape, Target::Stderr);
+    }
+    Ok(Log(None))
+}
+
+fn begin(config: &Config, shape: Shape, target: Target) {
+    let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
+    Builder::new()
+        .parse_filters(&asked.unwrap_or_else(|| config.log_level.to_string()))
+        .target(target)
+        .write_style(WriteStyle::Never)
+        .format(move |out, record| shape.write(out, record))
+        .init();
+}
+
+fn system_log() -> Result<SystemLog, Failure> {
+    let found = SystemLog::new(syslog::SOCKET, PATIENCE).and_then(|mut log| log.connect().map(|()| log));
+    found.map_err(|error| {
+        Failure::Configuration(format!(
+            "daemonize: the log would go nowhere: there is no log_file, and nobody reads {}: {error}",
+            syslog::SOCKET
+        ))
+    })
+}
+
+/// Standard error leads nowhere, or is not where people look.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let said = info.to_string();
+    log::error!("thread {}: {}", thread.name().unwrap_or("without a name"), Shown(said.as_bytes()));
+}
+
+/// Each line into the file that has the name now.
+struct Lines(Arc<Mutex<LogFile>>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        lock(&self.0).append(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Each line as a message to the system's log.
+struct Messages(SystemLog);
+
+impl Write for Messages {
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.0.send(message.trim_ascii_end())?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
