@@ -31,13 +31,18 @@ impl AccountsCommand {
     pub fn new(words: &[String], patience: Duration) -> Result<AccountsCommand, String> {
         let program = Program::literal(words)?;
         program.check()?;
-        Ok(AccountsCommand {
+        Ok(AccountsCommand::with(program, patience))
+    }
+
+    /// The same with a program that was found to be one.
+    pub fn with(program: Program, patience: Duration) -> AccountsCommand {
+        AccountsCommand {
             program,
             patience,
             rules: Rules::default(),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Has it run as another user, which only root can.

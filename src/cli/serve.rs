@@ -1,7 +1,8 @@
 //! `django-ftpd serve`: the configuration becomes a server.
 
 use super::followers::Followers;
-use super::{Failure, logging, parts, programs};
+use super::programs::Programs;
+use super::{Failure, logging, parts};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::process::limits;
@@ -26,10 +27,11 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
 
 /// A server that listens, with all that the configuration names opened.
 pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
-    let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
+    let programs = Programs::prepare(&config).map_err(Failure::Configuration)?;
+    let accounts = parts::accounts(&config, programs.accounts.clone()).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
-    let gates = programs::gates(&config).map_err(Failure::Configuration)?;
+    let gates = programs.gates(&config).map_err(Failure::Configuration)?;
     let mut server = Server::bind((config.address.host.as_str(), config.address.port))
         .map_err(|error| cannot_listen(&config.address, &error))?;
     if let Some(address) = &config.implicit_tls {
@@ -42,7 +44,7 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     }
     // Only who has the address touches the journal: it may be that of a server that runs.
     let mut journal = parts::journal(&config).map_err(Failure::Configuration)?;
-    let followers = Followers::start(&config, journal.as_mut()).map_err(Failure::Configuration)?;
+    let followers = Followers::start(&config, &programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads))

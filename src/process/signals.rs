@@ -23,6 +23,11 @@ pub fn survive_file_size_limit() -> io::Result<()> {
     ignore(SIGXFSZ)
 }
 
+/// Leaves all signals that stop the server to the server. Programs that are started have them as ever.
+pub fn leave_to_the_server() -> io::Result<()> {
+    [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ].into_iter().try_for_each(ignore)
+}
+
 fn ignore(signal: i32) -> io::Result<()> {
     signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map(drop)
 }
