@@ -1,6 +1,7 @@
 //! Accounts of whatever kind: a program decides. For each login it is started, gets one line of JSON, and answers with
 //! one object.
 
+use super::home::HomePlace;
 use super::rules::Rules;
 use super::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
 use crate::programs::{Answer, Input, Program, remark};
@@ -87,6 +88,12 @@ impl AccountsCommand {
 }
 
 impl Accounts for AccountsCommand {
+    /// What the program answers is not known before.
+    fn homes(&self, visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
+        self.rules.homes().for_each(visit);
+        Ok(())
+    }
+
     fn finish(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         let until = Instant::now() + LOOK_AROUND * 5;
