@@ -7,7 +7,9 @@ mod followers;
 mod logging;
 mod manage;
 mod parts;
+mod places;
 mod programs;
+mod sandbox;
 mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};

@@ -1,5 +1,6 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
+use super::sandbox;
 use crate::accounts::{
     Accounts, AccountsCommand, AllUsers, Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site,
 };
@@ -85,6 +86,9 @@ fn rules(config: &Config, unsaid: AllUsers) -> Result<Rules, String> {
 
 fn command_accounts(config: &Config, program: Option<Program>) -> Result<Box<dyn Accounts>, String> {
     let program = program.ok_or("accounts_command: no program is named")?;
+    if !sandbox::knows_homes(config) {
+        return Err(sandbox::HOMES_UNKNOWN.to_string());
+    }
     let command = AccountsCommand::with(program, config.accounts_command_timeout);
     Ok(Box::new(command.rules(rules(config, AllUsers::No)?)))
 }

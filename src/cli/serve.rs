@@ -2,22 +2,25 @@
 
 use super::followers::Followers;
 use super::programs::Programs;
-use super::{Failure, logging, parts};
+use super::{Failure, logging, parts, sandbox};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::process::limits;
+use crate::process::sandbox::Access;
 use crate::process::signals::{self, HangUp};
 use crate::server::Server;
 use crate::session::Settings;
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Faults of accounts that the log tells at the start; the others do well without them.
 const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     logging::start();
-    let (server, followers) = prepare(config)?;
+    let (server, followers) = prepare(config, &[])?;
     if let Some(address) = server.implicit_address() {
         log::info!("implicit TLS is on {address}");
     }
@@ -25,8 +28,8 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
     serve(server, followers, HangUp::Ignored)
 }
 
-/// A server that listens, with all that the configuration names opened.
-pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
+/// A server that listens, with all that the configuration names opened, and kept to that and to these places.
+pub(super) fn prepare(config: Config, places: &[(PathBuf, Access)]) -> Result<(Server, Followers), Failure> {
     let programs = Programs::prepare(&config).map_err(Failure::Configuration)?;
     let accounts = parts::accounts(&config, programs.accounts.clone()).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
@@ -44,10 +47,12 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     }
     // Only who has the address touches the journal: it may be that of a server that runs.
     let mut journal = parts::journal(&config).map_err(Failure::Configuration)?;
+    let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
+    let is_sandboxed = sandbox::enter(&config, &accounts, &addresses, places)?;
     let followers = Followers::start(&config, &programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
-        .storage(Disk::new().sync_uploads(config.sync_uploads))
+        .storage(Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed))
         .caps(parts::caps(&config))
         .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
         .grace(config.stop_timeout)
