@@ -1,4 +1,4 @@
-//! All black-box tests, in one binary: real sockets, a real server process, a database that real Django made.
+//! All black-box tests, in one binary (`captured.rs` is a process of its own): real sockets, a real server process, a database that real Django made.
 //!
 //! | file | about |
 //! |---|---|
@@ -43,6 +43,7 @@
 //! | `security_tls_rein.rs` | the end of TLS behind REIN, and limits where handshakes have none |
 //! | `security_tls_clients.rs` | client certificates that are not what they seem |
 //! | `limits.rs` | how many for how long, and that nothing is left of those who were |
+//! | `sandbox.rs` | what the kernel keeps from the server, and that the server misses nothing |
 //! | `faults.rs` | kill -9, a panic, a full disk, a torn or moved journal |
 
 mod support;
@@ -73,6 +74,7 @@ mod permissions;
 mod privileges;
 mod process;
 mod programs;
+mod sandbox;
 mod security_files;
 mod security_logins;
 mod security_network;

@@ -1,6 +1,7 @@
 //! Accounts of whatever kind: a program decides. For each login it is started, gets one line of JSON, and answers with
 //! one object.
 
+use super::home::HomePlace;
 use super::rules::Rules;
 use super::{Account, Accounts, Attempt, Denial, Permissions, Proof, Refusal};
 use crate::programs::{Answer, Input, Program, remark};
@@ -31,13 +32,18 @@ impl AccountsCommand {
     pub fn new(words: &[String], patience: Duration) -> Result<AccountsCommand, String> {
         let program = Program::literal(words)?;
         program.check()?;
-        Ok(AccountsCommand {
+        Ok(AccountsCommand::with(program, patience))
+    }
+
+    /// The same with a program that was found to be one.
+    pub fn with(program: Program, patience: Duration) -> AccountsCommand {
+        AccountsCommand {
             program,
             patience,
             rules: Rules::default(),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Has it run as another user, which only root can.
@@ -82,6 +88,12 @@ impl AccountsCommand {
 }
 
 impl Accounts for AccountsCommand {
+    /// What the program answers is not known before.
+    fn homes(&self, visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
+        self.rules.homes().for_each(visit);
+        Ok(())
+    }
+
     fn finish(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         let until = Instant::now() + LOOK_AROUND * 5;

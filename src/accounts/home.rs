@@ -14,6 +14,15 @@ enum Piece {
     Username,
 }
 
+/// Where a home is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomePlace {
+    /// The home itself; None: of a template alone.
+    pub home: Option<PathBuf>,
+    /// The directory in which its template has names, so that other homes may come to be there; None: it has none.
+    pub area: Option<PathBuf>,
+}
+
 impl HomeTemplate {
     /// Reads a template, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<HomeTemplate, String> {
@@ -54,6 +63,20 @@ impl HomeTemplate {
     pub fn beside(own: &Path) -> HomeTemplate {
         let parent = own.parent().unwrap_or(Path::new("/")).join("");
         HomeTemplate { pieces: vec![Piece::Text(parent.to_string_lossy().into_owned()), Piece::Username] }
+    }
+
+    /// The directory in which it has names; None: it has none.
+    pub fn area(&self) -> Option<PathBuf> {
+        let [Piece::Text(before), Piece::Username, ..] = self.pieces.as_slice() else { return None };
+        let (directory, _) = before.rsplit_once('/')?;
+        Some(PathBuf::from(if directory.is_empty() { "/" } else { directory }))
+    }
+
+    /// Where the home of this user is; without one, where anybody's is.
+    pub fn place(&self, username: Option<&str>) -> HomePlace {
+        let area = self.area();
+        let username = username.or_else(|| area.is_none().then_some(""));
+        HomePlace { home: username.and_then(|username| self.expand(username).ok()), area }
     }
 
     /// The home of this user. A name that would lead elsewhere is refused.
@@ -99,6 +122,16 @@ mod tests {
         ] {
             assert!(home(bad, "ann").is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn areas_are_what_comes_before_names() {
+        let area = |text: &str| HomeTemplate::parse(text).unwrap().area().map(|path| path.display().to_string());
+        assert_eq!(area("/srv/ftp/{username}/in").as_deref(), Some("/srv/ftp"));
+        assert_eq!(area("/srv/ftp-{username}").as_deref(), Some("/srv"));
+        assert_eq!(area("/{username}").as_deref(), Some("/"));
+        assert_eq!(area("/srv/{{a}}/b/{username}").as_deref(), Some("/srv/{a}/b"));
+        assert_eq!(area("/srv/shared"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod verifier;
 pub use command::AccountsCommand;
 pub use database::DjangoDatabase;
 pub use export::DjangoExport;
-pub use home::HomeTemplate;
+pub use home::{HomePlace, HomeTemplate};
 pub use rules::{AllUsers, Rule, Rules};
 pub use site::Site;
 pub use user::{Directory, FieldNames, FtpAccount, Groups, Patience, User};
@@ -207,6 +207,11 @@ pub trait Accounts: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Shows where homes are and may come to be, as far as that is known, for who keeps the server to these places.
+    fn homes(&self, _visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Called once, when the server ends: what is still to be written should be.
     fn finish(&self) {}
 
@@ -232,6 +237,10 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
 
     fn faults(&self) -> Result<Vec<String>, String> {
         (**self).faults()
+    }
+
+    fn homes(&self, visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
+        (**self).homes(visit)
     }
 
     fn finish(&self) {

@@ -1,7 +1,7 @@
 //! What the administrator says of users and groups, beside what the site says.
 
-use super::home::HomeTemplate;
-use super::user::{Directory, Groups, Patience, User};
+use super::home::{HomePlace, HomeTemplate};
+use super::user::{Directory, Groups, User};
 use super::{Account, Denial, Permissions};
 use crate::protocol::network::Network;
 use crate::protocol::path::VirtualPath;
@@ -98,12 +98,30 @@ impl Rules {
                 ));
             }
         }
-        for (name, _) in &self.users {
-            if directory.find(name, Patience::Login)?.is_none() {
-                strangers.push(format!("[user.{name:?}]: there is no such user"));
-            }
+        let mut unknown: Vec<&str> = self.users.iter().map(|(name, _)| name.as_str()).collect();
+        if !unknown.is_empty() {
+            directory.visit(&mut |user| unknown.retain(|name| *name != user.username))?;
         }
+        strangers.extend(unknown.iter().map(|name| format!("[user.{name:?}]: there is no such user")));
         Ok(strangers)
+    }
+
+    /// Where the homes are that rules name.
+    pub(super) fn homes(&self) -> impl Iterator<Item = HomePlace> {
+        let home = |rule: &'_ Rule| rule.home.clone();
+        let users = self.users.iter().filter_map(move |(name, rule)| Some(home(rule)?.place(Some(name))));
+        users.chain(self.groups.iter().filter_map(move |(_, rule)| Some(home(rule)?.place(None))))
+    }
+
+    /// Where the home of a user is; None: nowhere.
+    pub(super) fn home(&self, user: &User) -> Option<HomePlace> {
+        if let Some(said) = self.said(&user.username, groups(user), |rule| rule.home.as_ref()) {
+            return Some(said.place(Some(&user.username)));
+        }
+        match user.ftp.as_ref().and_then(|ftp| ftp.home.as_deref()) {
+            Some(own) => Some(HomeTemplate::parse(own).ok()?.place(Some(&user.username))),
+            None => Some(self.home.place(Some(&user.username))),
+        }
     }
 
     /// The account of a user, for who comes from there.

@@ -1,6 +1,7 @@
 //! The accounts of a Django site: its users from a [`Directory`], their passwords, and the administrator's [`Rules`].
 
 use super::cache::Cache;
+use super::home::{HomePlace, HomeTemplate};
 use super::password::Checker;
 use super::rules::{self, Rules};
 use super::user::{Directory, Patience, User};
@@ -131,6 +132,19 @@ impl<D: Directory> Accounts for Site<D> {
             }
         })?;
         Ok(faults)
+    }
+
+    fn homes(&self, visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
+        self.rules.homes().for_each(&mut *visit);
+        let of_groups = self.directory.groups()?.homes;
+        of_groups.iter().filter_map(|home| HomeTemplate::parse(home).ok()).for_each(|home| visit(home.place(None)));
+        self.directory.visit(&mut |user| {
+            if self.rules.have_account(user)
+                && let Some(place) = self.rules.home(user)
+            {
+                visit(place);
+            }
+        })
     }
 
     fn finish(&self) {

@@ -63,6 +63,8 @@ pub trait Directory: Send + Sync + fmt::Debug {
 pub struct Groups {
     /// Those of django-ftpserver.
     pub ftp: Vec<String>,
+    /// The templates of their homes.
+    pub homes: Vec<String>,
     /// Django's own.
     pub django: Vec<String>,
 }

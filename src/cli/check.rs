@@ -16,7 +16,8 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
         (None, words) => words.as_ref().map(|words| words.join(" ")).unwrap_or_default(),
     };
     let mut findings = vec![("configuration", Ok(file))];
-    match parts::accounts(&config).and_then(|accounts| accounts.faults()) {
+    let accounts = programs::of_accounts(&config).and_then(|program| parts::accounts(&config, program));
+    match accounts.and_then(|accounts| accounts.faults()) {
         Err(why) => findings.push(("accounts", Err(why))),
         Ok(faults) if faults.is_empty() => findings.push(("accounts", Ok(source()))),
         Ok(faults) => findings.extend(faults.into_iter().map(|fault| ("accounts", Err(fault)))),

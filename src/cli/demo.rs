@@ -3,6 +3,7 @@
 use super::{Failure, logging, serve};
 use crate::accounts::schema::{Database, Email, GroupName, Home, Letters, NewUser, StoredPassword, Username};
 use crate::config::{Config, HostPort};
+use crate::process::sandbox::Access;
 use base64ct::{Base64, Encoding};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -34,7 +35,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         config.tls = config.tls.or(Some(false));
     }
     let certificate = config.certfile.clone().unwrap_or_default();
-    let opened = serve::open(config, None)?;
+    let opened = serve::open(config, None, &place.to_be_removed())?;
     let address = opened.server.address();
     let host = match address.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -80,6 +81,11 @@ impl Place {
 
     fn home(&self) -> PathBuf {
         self.0.join("home")
+    }
+
+    /// What it takes to remove it: all that is in it, and its own name where that is.
+    fn to_be_removed(&self) -> [(PathBuf, Access); 2] {
+        [(self.0.clone(), Access::Home), (std::env::temp_dir(), Access::RemoveDirectories)]
     }
 
     fn certificate(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The followers of the journal that the configuration names.
 
-use super::programs;
+use super::programs::Programs;
 use crate::config::Config;
 use crate::config::webhooks::WebhookTable;
 use crate::events::followers::{
@@ -51,8 +51,8 @@ impl Planned {
 }
 
 /// All that the configuration names, or why one can't be made.
-fn planned(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
-    let mut planned = programs::execs(config, tide)?;
+fn planned(config: &Config, programs: &Programs, tide: &Tide) -> Result<Vec<Planned>, String> {
+    let mut planned = programs.execs(config, tide);
     for table in &config.sections.webhooks {
         planned.push(webhook(table)?);
     }
@@ -118,9 +118,13 @@ fn alone(is_so: bool, option: &str, other: &str) -> Result<(), String> {
 
 impl Prepared {
     /// Opens all that the configuration names.
-    pub(super) fn open(config: &Config, journal: Option<&mut Journal>) -> Result<Prepared, String> {
+    pub(super) fn open(
+        config: &Config,
+        programs: &Programs,
+        journal: Option<&mut Journal>,
+    ) -> Result<Prepared, String> {
         let tide = journal.as_ref().map(|journal| journal.tide()).unwrap_or_default();
-        let mut planned = planned(config, &tide)?;
+        let mut planned = planned(config, programs, &tide)?;
         let (Some(path), Some(journal)) = (&config.journal, journal) else {
             return match planned.first() {
                 Some(first) => Err(first.without_journal()),

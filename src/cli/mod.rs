@@ -8,8 +8,10 @@ mod followers;
 mod logging;
 mod manage;
 mod parts;
+mod places;
 mod privileges;
 mod programs;
+mod sandbox;
 mod serve;
 mod supervision;
 
@@ -78,6 +80,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("check") => with_config(args, "check", Config::default(), check::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
         Some("events") => return events::run(args).unwrap_or_else(|problem| fail(&problem.to_string(), 2)),
+        Some(programs::HELPER) => programs::help(),
         Some("user") => manage::run(Noun::User, args),
         Some("group") => manage::run(Noun::Group, args),
         Some("account") => manage::run(Noun::Account, args),

@@ -1,5 +1,6 @@
 //! From the configuration to the parts of a server, each with the one line that says why it can't be made.
 
+use super::sandbox;
 use crate::accounts::{
     Accounts, AccountsCommand, AllUsers, Directory, DjangoDatabase, DjangoExport, FieldNames, HomeTemplate, Rules, Site,
 };
@@ -9,13 +10,14 @@ use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
 use crate::net::tls::{Files, Tls};
 use crate::process::users;
+use crate::programs::Program;
 use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// Who may log in.
-pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
+/// Who may log in; the program decides, where one is configured.
+pub(super) fn accounts(config: &Config, program: Option<Program>) -> Result<Box<dyn Accounts>, String> {
     match (&config.database, &config.export, &config.accounts_command) {
         (Some(database), None, None) => {
             let directory = DjangoDatabase::open_with(database, names(config))?;
@@ -43,7 +45,7 @@ pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
             }
             site(config, directory, rules)
         }
-        (None, None, Some(words)) => command_accounts(config, words),
+        (None, None, Some(_)) => command_accounts(config, program),
         (None, None, None) => Err("no accounts; name the site's SQLite database with --database FILE \
                                    (FTPSERVER_DATABASE, or database in the file), or what dumpdata wrote with \
                                    --export FILE"
@@ -92,18 +94,13 @@ fn rules(config: &Config, unsaid: AllUsers) -> Result<Rules, String> {
     })
 }
 
-fn command_accounts(config: &Config, words: &[String]) -> Result<Box<dyn Accounts>, String> {
-    let mut command = AccountsCommand::new(words, config.accounts_command_timeout)
-        .map_err(|why| format!("accounts_command: {why}"))?;
-    command = command.rules(rules(config, AllUsers::No)?);
-    if let Some(name) = &config.accounts_command_user {
-        let user = users::find(name).map_err(|why| format!("accounts_command_user: {why}"))?;
-        if !users::may_become(user) {
-            return Err(format!("accounts_command_user: only root can run the program as {name}"));
-        }
-        command = command.run_as(user.uid, user.gid);
+fn command_accounts(config: &Config, program: Option<Program>) -> Result<Box<dyn Accounts>, String> {
+    let program = program.ok_or("accounts_command: no program is named")?;
+    if !sandbox::knows_homes(config) {
+        return Err(sandbox::HOMES_UNKNOWN.to_string());
     }
-    Ok(Box::new(command))
+    let command = AccountsCommand::with(program, config.accounts_command_timeout);
+    Ok(Box::new(command.rules(rules(config, AllUsers::No)?)))
 }
 
 /// Where events are kept.

@@ -1,56 +1,119 @@
 //! From the tables of programs in the file to what runs them, each with the one line that says why it can't be run.
 
+use super::Failure;
 use super::followers::Planned;
 use crate::config::{Config, ExecTable, GateTable};
 use crate::events::Tide;
 use crate::events::followers::Exec;
-use crate::process::users;
-use crate::programs::Program;
+use crate::process::{limits, signals, users};
+use crate::programs::{Helper, Program, helper};
 use crate::session::Gate;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+/// The command that is the helper; people have no use for it.
+pub(super) const HELPER: &str = "run-programs";
 /// Programs that run for events get so long when the server has stopped; less than followers, who have to save that.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// A follower for each `[[exec]]`.
-pub(super) fn execs(config: &Config, tide: &Tide) -> Result<Vec<Planned>, String> {
-    config.sections.execs.iter().map(|table| exec(table, tide)).collect()
+/// The programs of a configuration, ready to be run.
+#[derive(Default)]
+pub(super) struct Programs {
+    /// What decides about logins.
+    pub(super) accounts: Option<Program>,
+    /// What runs for events: each with the name of its table.
+    execs: Vec<(String, Program)>,
+    /// What decides about uploads, in its order.
+    gates: Vec<(String, Program)>,
 }
 
-/// What decides about uploads, in its order.
-pub(super) fn gates(config: &Config) -> Result<Vec<Gate>, String> {
-    config.sections.gates.iter().map(|table| gate(config, table)).collect()
+impl Programs {
+    /// Finds them, and starts the helper that runs them, if there are any.
+    pub(super) fn prepare(config: &Config) -> Result<Programs, String> {
+        let sections = &config.sections;
+        let mut programs = Programs {
+            accounts: of_accounts(config)?,
+            execs: sections.execs.iter().map(|table| of_exec(config, table)).collect::<Result<_, _>>()?,
+            gates: sections.gates.iter().map(|table| of_gate(config, table)).collect::<Result<_, _>>()?,
+        };
+        let all: Vec<Program> = programs.all().map(|program| program.clone()).collect();
+        if all.is_empty() {
+            return Ok(programs);
+        }
+        let helper = Helper::start(helper_command(), all)
+            .map_err(|error| format!("the process that starts programs can't be started: {error}"))?;
+        programs.all().for_each(|program| *program = helper.takes(program));
+        Ok(programs)
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Program> {
+        let named = self.execs.iter_mut().chain(&mut self.gates).map(|(_, program)| program);
+        self.accounts.iter_mut().chain(named)
+    }
+
+    /// A follower for each `[[exec]]`.
+    pub(super) fn execs(&self, config: &Config, tide: &Tide) -> Vec<Planned> {
+        let tables = config.sections.execs.iter().zip(&self.execs);
+        tables.map(|(table, (name, program))| exec(table, name, program, tide)).collect()
+    }
+
+    /// What decides about uploads, in its order.
+    pub(super) fn gates(&self, config: &Config) -> Result<Vec<Gate>, String> {
+        let tables = config.sections.gates.iter().zip(&self.gates);
+        tables.map(|(table, (name, program))| gate(config, table, name, program)).collect()
+    }
+}
+
+/// This program once more, as the helper.
+fn helper_command() -> Command {
+    // A new version may have taken the name meanwhile.
+    let own = Path::new("/proc/self/exe");
+    let by_name = || std::env::args_os().next().unwrap_or_default();
+    let mut command = Command::new(if own.exists() { own.as_os_str().to_os_string() } else { by_name() });
+    command.arg0(env!("CARGO_PKG_NAME")).arg(HELPER);
+    command
+}
+
+/// Is the helper, until the server has gone.
+pub(super) fn help() -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Runtime(format!("{HELPER} is what a server starts by itself: {error}"));
+    signals::leave_to_the_server().map_err(failed)?;
+    limits::raise_open_files();
+    helper::work(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?).map_err(failed)
 }
 
 /// What `check` says of each program.
 pub(super) fn findings(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
     let tide = Tide::default();
-    let shown = |program: &Option<Program>| program.as_ref().map(|program| program.path().display().to_string());
+    let shown = |program: &Program| program.path().display().to_string();
     let execs = config.sections.execs.iter().map(|table| {
-        let made = exec(table, &tide).and_then(|planned| match config.journal {
-            Some(_) => Ok(planned),
-            None => Err(planned.without_journal()),
+        let made = of_exec(config, table).and_then(|(name, program)| match config.journal {
+            Some(_) => Ok(program),
+            None => Err(exec(table, &name, &program, &tide).without_journal()),
         });
-        ("exec", made.map(|_| shown(&table.program).unwrap_or_default()))
+        ("exec", made.map(|program| shown(&program)))
     });
     let gates = config.sections.gates.iter().map(|table| {
-        let made = gate(config, table);
-        ("gate", made.map(|gate| gate.program.path().display().to_string()))
+        let made = of_gate(config, table).and_then(|(name, program)| gate(config, table, &name, &program));
+        ("gate", made.map(|gate| shown(&gate.program)))
     });
     execs.chain(gates).collect()
 }
 
-fn exec(table: &ExecTable, tide: &Tide) -> Result<Planned, String> {
-    let (name, program) = runnable("exec", &table.name, &table.program, table.user.as_deref())?;
-    let follower = Exec::new(program, table.events.clone(), table.timeout)
+fn exec(table: &ExecTable, name: &str, program: &Program, tide: &Tide) -> Planned {
+    let follower = Exec::new(program.clone(), table.events.clone(), table.timeout)
         .parallel(table.parallel.get())
         .until_end_of(tide.clone(), GRACE);
     let tries = u32::try_from(table.tries.get()).unwrap_or(u32::MAX);
-    Ok(Planned { name: format!("exec-{name}"), tries, follower: Box::new(follower) })
+    Planned { name: format!("exec-{name}"), tries, follower: Box::new(follower) }
 }
 
-fn gate(config: &Config, table: &GateTable) -> Result<Gate, String> {
-    let (name, program) = runnable("gate", &table.name, &table.program, table.user.as_deref())?;
+fn gate(config: &Config, table: &GateTable, name: &str, program: &Program) -> Result<Gate, String> {
+    let (name, program) = (name.to_string(), program.clone());
     match config.atomic_uploads {
         true => Ok(Gate { name, program, patience: table.timeout, on_error: table.on_error }),
         false => Err(format!(
@@ -60,7 +123,29 @@ fn gate(config: &Config, table: &GateTable) -> Result<Gate, String> {
     }
 }
 
+/// What decides about logins.
+pub(super) fn of_accounts(config: &Config) -> Result<Option<Program>, String> {
+    let Some(words) = &config.accounts_command else { return Ok(None) };
+    let program = Program::literal(words).and_then(|program| {
+        program.check()?;
+        Ok(program)
+    });
+    let program = program.map_err(|why| format!("accounts_command: {why}"))?;
+    let user = config.accounts_command_user.as_deref();
+    let found = runs_as(config, program, user).map_err(|why| format!("accounts_command_user: {why}"))?;
+    Ok(Some(found))
+}
+
+fn of_exec(config: &Config, table: &ExecTable) -> Result<(String, Program), String> {
+    runnable(config, "exec", &table.name, &table.program, table.user.as_deref())
+}
+
+fn of_gate(config: &Config, table: &GateTable) -> Result<(String, Program), String> {
+    runnable(config, "gate", &table.name, &table.program, table.user.as_deref())
+}
+
 fn runnable(
+    config: &Config,
     kind: &str,
     name: &Option<String>,
     program: &Option<Program>,
@@ -71,10 +156,17 @@ fn runnable(
     };
     let wrong = |key: &str, why: String| format!("{kind} {name}: {key}: {why}");
     program.check().map_err(|why| wrong("command", why))?;
-    let Some(user) = user else { return Ok((name.clone(), program.clone())) };
-    let user = users::find(user).map_err(|why| wrong("user", why))?;
+    let program = runs_as(config, program.clone(), user).map_err(|why| wrong("user", why))?;
+    Ok((name.clone(), program))
+}
+
+/// As this user, or else as whom the server becomes.
+fn runs_as(config: &Config, program: Program, user: Option<&str>) -> Result<Program, String> {
+    let become_by_itself = || config.file_access_user.as_deref().filter(|_| rustix::process::geteuid().is_root());
+    let Some(name) = user.or_else(become_by_itself) else { return Ok(program) };
+    let user = users::find(name)?;
     match users::may_become(user) {
-        true => Ok((name.clone(), program.clone().run_as(user.uid, user.gid))),
-        false => Err(wrong("user", "only root can have it run as somebody else".to_string())),
+        true => Ok(program.run_as(user.uid, user.gid)),
+        false => Err(format!("only root can have it run as {name}")),
     }
 }

@@ -1,13 +1,15 @@
 //! `django-ftpd serve`: the configuration becomes a server, step by step.
 
 use super::logging::{self, Log};
+use super::programs::Programs;
 use super::supervision::Supervision;
-use super::{Failure, background, followers, parts, privileges, programs};
+use super::{Failure, background, followers, parts, privileges, sandbox};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::process::daemon::Herald;
 use crate::process::notify::Notifier;
 use crate::process::pidfile::{Pidfile, Refusal};
+use crate::process::sandbox::Access;
 use crate::process::signals::{self, Duties};
 use crate::process::users::Person;
 use crate::process::{activation, limits};
@@ -15,7 +17,8 @@ use crate::server::Server;
 use crate::session::Settings;
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Faults of accounts that the log tells at the start; the others do well without them.
@@ -40,7 +43,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
 fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure> {
     let person = privileges::person(&config)?;
     let log = logging::start_server(&config, herald.is_some(), person.as_ref().map(|person| person.user))?;
-    let opened = open(config, person.as_ref())?;
+    let opened = open(config, person.as_ref(), &[])?;
     let address = opened.server.address();
     if let Some(address) = opened.server.implicit_address() {
         log::info!("implicit TLS is on {address}");
@@ -49,7 +52,7 @@ fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure>
     opened.serve(herald, Some(log))
 }
 
-/// A server with all that the configuration names opened. There is one thread yet.
+/// A server with all that the configuration names opened, and kept to that. There is one thread yet.
 pub(super) struct Opened {
     pub(super) server: Server,
     followers: followers::Prepared,
@@ -58,17 +61,19 @@ pub(super) struct Opened {
     notifier: Notifier,
 }
 
-/// Opens all of it, in an order that matters: sockets while this may still be root, files as the user who serves.
-pub(super) fn open(config: Config, person: Option<&Person>) -> Result<Opened, Failure> {
+/// Opens all of it, in an order that matters: sockets, and what starts programs, while this may still be root and touch
+/// everything; files as the user who serves. From then on it is kept to these, and to the places beside.
+pub(super) fn open(config: Config, person: Option<&Person>, beside: &[(PathBuf, Access)]) -> Result<Opened, Failure> {
     signals::survive_file_size_limit().map_err(failed)?;
     let signals = signals::wait().map_err(failed)?;
     let notifier = Notifier::from_env();
     let server = listen(&config)?;
     let pidfile = config.pidfile.as_deref().map(lock).transpose()?;
+    let programs = Programs::prepare(&config).map_err(Failure::Configuration)?;
     if let Some(person) = person {
         privileges::become_user(person, &config)?;
     }
-    let (server, followers) = equip(server, config)?;
+    let (server, followers) = equip(server, config, &programs, beside)?;
     Ok(Opened { server, followers, pidfile, signals, notifier })
 }
 
@@ -103,19 +108,26 @@ fn lock(path: &Path) -> Result<Pidfile, Failure> {
 
 /// Accounts, certificate, gates, journal and its followers. Only who has the address touches the journal: it may be
 /// that of a server that runs.
-fn equip(mut server: Server, config: Config) -> Result<(Server, followers::Prepared), Failure> {
-    let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
+fn equip(
+    mut server: Server,
+    config: Config,
+    programs: &Programs,
+    beside: &[(PathBuf, Access)],
+) -> Result<(Server, followers::Prepared), Failure> {
+    let accounts = parts::accounts(&config, programs.accounts.clone()).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
-    let gates = programs::gates(&config).map_err(Failure::Configuration)?;
+    let gates = programs.gates(&config).map_err(Failure::Configuration)?;
     if let Some(tls) = tls {
         server = server.tls(tls);
     }
     let mut journal = parts::journal(&config).map_err(Failure::Configuration)?;
-    let followers = followers::Prepared::open(&config, journal.as_mut()).map_err(Failure::Configuration)?;
+    let followers = followers::Prepared::open(&config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
+    let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
+    let is_sandboxed = sandbox::enter(&config, &accounts, &addresses, beside)?;
     let server = server
         .accounts(accounts)
-        .storage(Disk::new().sync_uploads(config.sync_uploads))
+        .storage(Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed))
         .caps(parts::caps(&config))
         .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
         .grace(config.stop_timeout)

@@ -75,7 +75,16 @@ impl Waiting {
 
 /// Makes a write beyond the limit of file sizes an error of that write, not the end of the process.
 pub fn survive_file_size_limit() -> io::Result<()> {
-    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
+    ignore(SIGXFSZ)
+}
+
+/// Leaves all signals that stop the server to the server. Programs that are started have them as ever.
+pub fn leave_to_the_server() -> io::Result<()> {
+    [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ].into_iter().try_for_each(ignore)
+}
+
+fn ignore(signal: i32) -> io::Result<()> {
+    flag::register(signal, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// Calls `restore` before a signal ends the process as it would have anyway.

@@ -1,34 +1,53 @@
 //! Programs of the administrator: started without a shell, each in a process group of its own, heard without waiting
 //! for it, and killed with all it has started when nobody waits for it any more.
 
+pub mod helper;
+mod process;
+mod recipe;
 mod running;
 mod template;
 
+pub use helper::Helper;
 pub use running::{Answer, Running};
 pub use template::Template;
 
 use crate::protocol::shown::Shown;
+use process::{Ends, Own, Process};
+use recipe::Recipe;
+use running::Pipes;
 use rustix::fs::Access;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
-/// What a program finds of the server's environment, if it does not find all of it.
-const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 /// Of what a program says, people are shown so much.
 const LONGEST_REMARK: usize = 200;
 
 /// A program and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Program {
-    path: PathBuf,
-    arguments: Vec<Template>,
-    user: Option<(u32, u32)>,
+    recipe: Recipe,
+    starter: Starter,
 }
+
+/// Who starts a program.
+#[derive(Debug, Clone)]
+enum Starter {
+    /// This process.
+    Here,
+    /// A helper, which knows it by this number.
+    Helper(Helper, u32),
+}
+
+/// Whoever starts them.
+impl PartialEq for Program {
+    fn eq(&self, other: &Program) -> bool {
+        self.recipe == other.recipe
+    }
+}
+
+impl Eq for Program {}
 
 /// What a program reads from its standard input.
 #[derive(Debug)]
@@ -60,27 +79,31 @@ impl Program {
             return Err("a NUL is not allowed".to_string());
         }
         match Path::new(path).is_absolute() {
-            true => Ok(Program { path: path.into(), arguments: arguments(rest)?, user: None }),
+            true => {
+                let recipe = Recipe { path: path.into(), arguments: arguments(rest)?, user: None };
+                Ok(Program { recipe, starter: Starter::Here })
+            }
             false => Err(format!("{path}: a program is named by its absolute path")),
         }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.recipe.path
     }
 
     /// Has it run as another user, which only root can.
     pub fn run_as(mut self, uid: u32, gid: u32) -> Program {
-        self.user = Some((uid, gid));
+        self.recipe.user = Some((uid, gid));
+        self.starter = Starter::Here; // a helper knows the other one
         self
     }
 
     /// Whether it is there and can be run; else why not.
     pub fn check(&self) -> Result<(), String> {
-        let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", self.path.display());
-        rustix::fs::access(&self.path, Access::EXEC_OK).map_err(|errno| wrong(&errno))?;
-        if self.path.is_file() { Ok(()) } else { Err(wrong(&"is no file")) }
+        let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", self.path().display());
+        rustix::fs::access(self.path(), Access::EXEC_OK).map_err(|errno| wrong(&errno))?;
+        if self.path().is_file() { Ok(()) } else { Err(wrong(&"is no file")) }
     }
 
     /// Starts it, with these bytes in the place of each placeholder, and these variables beside the few of the server's
@@ -91,19 +114,22 @@ impl Program {
         variables: Vec<(String, OsString)>,
         input: Input,
     ) -> io::Result<Running> {
-        let mut command = Command::new(&self.path);
-        command.args(self.arguments.iter().map(|argument| OsString::from_vec(argument.filled(&value))));
-        command.process_group(0).current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
-        // The server's home is no place for somebody else.
-        let kept = KEPT.iter().filter(|name| self.user.is_none() || **name != "HOME");
-        command.env_clear().envs(kept.filter_map(|name| Some((name, std::env::var_os(name)?)))).envs(variables);
-        if let Some((uid, gid)) = self.user {
-            command.uid(uid).gid(gid);
-        }
-        match input {
-            Input::Bytes(bytes) => Running::start(command.stdin(Stdio::piped()), bytes),
-            Input::File(file) => Running::start(command.stdin(file), Vec::new()),
-        }
+        let details = self.recipe.details(value, variables);
+        let (output, output_end) = io::pipe()?;
+        let (complaint, complaint_end) = io::pipe()?;
+        let (input, input_end) = match input {
+            Input::File(file) => (None, file.into()),
+            Input::Bytes(bytes) => {
+                let (end, pipe) = io::pipe()?;
+                (Some((pipe, bytes)), end.into())
+            }
+        };
+        let ends = Ends { input: input_end, output: output_end.into(), complaint: complaint_end.into() };
+        let process = match &self.starter {
+            Starter::Here => Process::Own(Own::start(self.recipe.command(&details), ends)?),
+            Starter::Helper(helper, number) => Process::Helped(helper.run(*number, &details, ends)?),
+        };
+        Running::new(process, Pipes { input, output, complaint })
     }
 }
 

@@ -1,13 +1,13 @@
 //! A program that runs: what goes in and comes out of it is moved when there is something to move, so whoever waits for
 //! it can wait for something else, too.
 
+use super::process::Process;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Instant;
 
 /// So much of what it says is kept, and as much of its complaints.
@@ -34,42 +34,42 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Running {
     /// None once it has ended.
-    child: Option<Child>,
-    process: OwnedFd,
+    process: Option<Process>,
     /// Ready when there is something to do.
     ready: OwnedFd,
-    input: Option<(ChildStdin, Vec<u8>, usize)>,
-    output: Outlet<ChildStdout>,
-    complaint: Outlet<ChildStderr>,
+    input: Option<(PipeWriter, Vec<u8>, usize)>,
+    output: Outlet,
+    complaint: Outlet,
+}
+
+/// Our ends of a program's pipes.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    /// What it reads, and the bytes that go there; None: it reads something else.
+    pub(super) input: Option<(PipeWriter, Vec<u8>)>,
+    pub(super) output: PipeReader,
+    pub(super) complaint: PipeReader,
 }
 
 /// What a program says on one of its pipes.
 #[derive(Debug)]
-struct Outlet<P> {
-    pipe: Option<P>,
+struct Outlet {
+    pipe: Option<PipeReader>,
     kept: Vec<u8>,
     is_cut: bool,
 }
 
 impl Running {
-    /// Starts it; the bytes go to its standard input if that is a pipe.
-    pub(super) fn start(command: &mut Command, input: Vec<u8>) -> io::Result<Running> {
-        let ready = epoll::create(CreateFlags::CLOEXEC)?;
-        let mut child = command.spawn()?;
-        let process = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(process) => process,
-            Err(errno) => {
-                stop(&mut child);
-                return Err(errno.into());
-            }
-        };
+    /// A program that was started, with our ends of its pipes.
+    pub(super) fn new(process: Process, pipes: Pipes) -> io::Result<Running> {
+        let mut process = process;
+        let ready = epoll::create(CreateFlags::CLOEXEC).inspect_err(|_| process.stop())?;
         let mut running = Running {
-            input: child.stdin.take().map(|pipe| (pipe, input, 0)),
-            output: Outlet::new(child.stdout.take()),
-            complaint: Outlet::new(child.stderr.take()),
-            child: Some(child),
-            process,
+            process: Some(process),
             ready,
+            input: pipes.input.map(|(pipe, bytes)| (pipe, bytes, 0)),
+            output: Outlet::new(pipes.output),
+            complaint: Outlet::new(pipes.complaint),
         };
         running.watch()?;
         Ok(running)
@@ -85,7 +85,9 @@ impl Running {
         if let Some(pipe) = &self.complaint.pipe {
             watch(&self.ready, pipe, EventFlags::IN)?;
         }
-        epoll::add(&self.ready, &self.process, EventData::new_u64(0), EventFlags::IN)?;
+        if let Some(process) = &self.process {
+            epoll::add(&self.ready, process, EventData::new_u64(0), EventFlags::IN)?;
+        }
         Ok(())
     }
 
@@ -94,9 +96,9 @@ impl Running {
         self.feed()?;
         self.output.take(&self.ready)?;
         self.complaint.take(&self.ready)?;
-        let Some(child) = &mut self.child else { return Ok(None) };
-        let Some(status) = child.try_wait()? else { return Ok(None) };
-        self.child = None;
+        let Some(process) = &mut self.process else { return Ok(None) };
+        let Some(status) = process.status()? else { return Ok(None) };
+        self.process = None;
         self.output.take(&self.ready)?;
         self.complaint.take(&self.ready)?;
         Ok(Some(Answer {
@@ -148,15 +150,15 @@ impl AsFd for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            stop(child);
+        if let Some(process) = &mut self.process {
+            process.stop();
         }
     }
 }
 
-impl<P: Read + AsFd> Outlet<P> {
-    fn new(pipe: Option<P>) -> Outlet<P> {
-        Outlet { pipe, kept: Vec::new(), is_cut: false }
+impl Outlet {
+    fn new(pipe: PipeReader) -> Outlet {
+        Outlet { pipe: Some(pipe), kept: Vec::new(), is_cut: false }
     }
 
     /// Takes what is there. What is too much is thrown away, for a program that waits for room does not end.
@@ -189,10 +191,4 @@ fn watch(ready: &OwnedFd, pipe: impl AsFd, what: EventFlags) -> io::Result<()> {
     rustix::io::ioctl_fionbio(&pipe, true)?;
     epoll::add(ready, pipe, EventData::new_u64(0), what)?;
     Ok(())
-}
-
-/// Ends it and what it has started.
-fn stop(child: &mut Child) {
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL); // it may have ended
-    let _ = child.wait();
 }

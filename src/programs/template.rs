@@ -7,7 +7,7 @@ pub struct Template(Vec<Piece>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Value(&'static str),
+    Value(String),
 }
 
 impl Template {
@@ -27,7 +27,7 @@ impl Template {
                 let names: Vec<String> = placeholders.iter().map(|name| format!("{{{name}}}")).collect();
                 return Err(format!("{text:?}: only {}, {{{{ and }}}} can be used in braces", names.join(", ")));
             };
-            pieces.extend([Piece::Text(std::mem::take(&mut literal)), Piece::Value(name)]);
+            pieces.extend([Piece::Text(std::mem::take(&mut literal)), Piece::Value(name.to_string())]);
             rest = tail;
         }
         pieces.push(Piece::Text(literal + rest));
@@ -37,6 +37,28 @@ impl Template {
     /// An argument as it is.
     pub fn literal(text: &str) -> Template {
         Template(vec![Piece::Text(text.to_string())])
+    }
+
+    /// The placeholders in it, in their order.
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Value(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// The pieces, each with whether it is a placeholder; [`from_pieces`](Template::from_pieces) takes them.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (bool, &str)> {
+        self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => (false, text.as_str()),
+            Piece::Value(name) => (true, name.as_str()),
+        })
+    }
+
+    /// The template of these pieces.
+    pub(super) fn from_pieces(pieces: impl Iterator<Item = (bool, String)>) -> Template {
+        let piece = |(is_value, text)| if is_value { Piece::Value(text) } else { Piece::Text(text) };
+        Template(pieces.map(piece).collect())
     }
 
     /// The argument with these values.

@@ -201,6 +201,18 @@ impl TestServer {
         (count("fd"), count("task"))
     }
 
+    /// The helper that starts its programs: its only child.
+    pub fn helper(&self) -> u32 {
+        let children = children(self.pid());
+        assert_eq!(children.len(), 1, "{children:?}");
+        children[0]
+    }
+
+    /// The programs that run.
+    pub fn programs(&self) -> Vec<u32> {
+        children(self.helper())
+    }
+
     /// Whether it has as much as then, but for the few connections that the accounts keep to the database.
     pub fn holds_no_more_than(&self, before: (usize, usize)) -> bool {
         const KEPT: usize = 8;
@@ -223,6 +235,14 @@ impl TestServer {
         assert!(self.wait().success(), "{}", self.log());
         self.events()
     }
+}
+
+/// What all threads of a process have started and not buried.
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let of_task = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    let text: Vec<String> = tasks.map(|task| of_task(task.unwrap())).collect();
+    text.iter().flat_map(|text| text.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// Sends a signal to a process of ours.

@@ -1,4 +1,5 @@
-//! Writes `last_login` of FTP accounts, some at a time, in a thread of its own: no login waits for the disk.
+//! Writes `last_login` of FTP accounts, some at a time, in a thread of its own: no login waits for the disk. The thread
+//! begins with the first login, for who opens a database may still want to be alone.
 
 use super::file;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -7,6 +8,7 @@ use rusqlite::ErrorCode;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Between two transactions: what comes meanwhile is written in the next.
@@ -19,7 +21,9 @@ const LAST_WRITE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct LastLogin {
-    messages: Sender<Message>,
+    path: PathBuf,
+    /// None: the thread could not be started.
+    messages: OnceLock<Option<Sender<Message>>>,
 }
 
 #[derive(Debug)]
@@ -38,25 +42,33 @@ struct Pending {
 }
 
 impl LastLogin {
-    pub(super) fn start(path: PathBuf) -> io::Result<LastLogin> {
-        let (messages, receiver) = unbounded();
-        std::thread::Builder::new().name("last-login".into()).spawn(move || run(&path, &receiver))?;
-        Ok(LastLogin { messages })
+    pub(super) fn new(path: PathBuf) -> LastLogin {
+        LastLogin { path, messages: OnceLock::new() }
     }
 
     pub(super) fn note(&self, account: i64) {
-        // The thread takes them until we are dropped.
-        let _ = self.messages.send(Message::Login(account, Timestamp::now()));
+        let start = || start(self.path.clone()).inspect_err(|error| log::error!("last_login is not written: {error}"));
+        if let Some(messages) = self.messages.get_or_init(|| start().ok()) {
+            // The thread takes them until we are dropped.
+            let _ = messages.send(Message::Login(account, Timestamp::now()));
+        }
     }
 
     /// Waits until all are written, but not for ever.
     pub(super) fn flush(&self) {
+        let Some(Some(messages)) = self.messages.get() else { return };
         let (flushed, done) = bounded(0);
-        let _ = self.messages.send(Message::Flush(flushed));
+        let _ = messages.send(Message::Flush(flushed));
         if done.recv_timeout(LAST_WRITE) == Err(RecvTimeoutError::Timeout) {
             log::warn!("the last_login of the last logins could not be written: the database is locked");
         }
     }
+}
+
+fn start(path: PathBuf) -> io::Result<Sender<Message>> {
+    let (messages, receiver) = unbounded();
+    std::thread::Builder::new().name("last-login".into()).spawn(move || run(&path, &receiver))?;
+    Ok(messages)
 }
 
 fn run(path: &Path, messages: &Receiver<Message>) {

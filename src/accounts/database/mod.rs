@@ -45,7 +45,7 @@ impl DjangoDatabase {
             file: DatabaseFile::new(path.clone()),
             names,
             tables: Mutex::default(),
-            last_login: LastLogin::start(path).map_err(|error| error.to_string())?,
+            last_login: LastLogin::new(path),
         };
         database.has_ftp_accounts()?;
         database.file.watch();

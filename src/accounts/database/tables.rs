@@ -136,15 +136,19 @@ impl Tables {
 
     /// The names of all groups.
     pub(super) fn all_groups(&self, connection: &Connection) -> rusqlite::Result<Groups> {
-        let names = |table: &str, exists: bool| match exists {
+        let column = |name: &str, table: &str, exists: bool| match exists {
             true => {
-                let mut statement = connection.prepare(&format!("SELECT name FROM {table}"))?;
+                let mut statement = connection.prepare(&format!("SELECT {name} FROM {table} WHERE {name} <> ''"))?;
                 let names = statement.query_map([], |row| row.get(0))?;
                 names.collect()
             }
             false => Ok(Vec::new()),
         };
-        Ok(Groups { ftp: names(ACCOUNT_GROUPS, self.has_accounts)?, django: names(GROUPS, self.has_groups)? })
+        Ok(Groups {
+            ftp: column("name", ACCOUNT_GROUPS, self.has_accounts)?,
+            homes: column("home_dir", ACCOUNT_GROUPS, self.has_accounts)?,
+            django: column("name", GROUPS, self.has_groups)?,
+        })
     }
 
     fn groups_of(&self, connection: &Connection, key: ValueRef<'_>) -> rusqlite::Result<Vec<String>> {

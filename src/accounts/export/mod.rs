@@ -13,9 +13,10 @@ mod users;
 mod watcher;
 
 use super::user::{Directory, FieldNames, Groups, Patience, User};
+use crate::locks::lock;
 use crossbeam_channel::{Sender, bounded};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use watcher::{InForce, Watcher};
 
 /// The users of a Django site, with the accounts of django-ftpserver, as `manage.py dumpdata auth.user auth.group
@@ -23,28 +24,35 @@ use watcher::{InForce, Watcher};
 #[derive(Debug)]
 pub struct DjangoExport {
     in_force: Arc<InForce>,
+    /// What is to watch the file, until it does.
+    watcher: Mutex<Option<Watcher>>,
     /// The thread that watches the file ends when this is dropped.
-    _watch: Sender<()>,
+    watch: OnceLock<Sender<()>>,
 }
 
 impl DjangoExport {
-    /// Reads the file, and watches it from now on.
+    /// Reads the file. From the first question on, it is watched: who opens it may still want to be alone.
     pub fn open(path: impl Into<PathBuf>, names: FieldNames) -> Result<DjangoExport, String> {
         let path = path.into();
-        let (watch, stop) = bounded(0);
-        let (first, read) = bounded(1);
-        // All reading is done in one thread: what it frees serves the next reading, and nobody else's.
-        let work = move || match Watcher::new(path, names) {
-            Ok(watcher) => {
-                // We wait for it.
-                let _ = first.send(Ok(watcher.in_force()));
-                watcher.run(&stop);
+        // What a thread frees serves the next one, and nobody else.
+        let reading = std::thread::Builder::new().name("export".into()).spawn(move || Watcher::new(path, names));
+        let read = reading.map_err(|error| format!("export: {error}"))?.join();
+        let watcher = read.map_err(|_| "export: the thread that reads it has ended".to_string())??;
+        let in_force = watcher.in_force();
+        Ok(DjangoExport { in_force, watcher: Mutex::new(Some(watcher)), watch: OnceLock::new() })
+    }
+
+    fn begin_to_watch(&self) {
+        self.watch.get_or_init(|| {
+            let (watch, stop) = bounded(0);
+            if let Some(watcher) = lock(&self.watcher).take() {
+                let thread = std::thread::Builder::new().name("export".into()).spawn(move || watcher.run(&stop));
+                if let Err(error) = thread {
+                    log::error!("export: it is not watched, changes of it count after a restart: {error}");
+                }
             }
-            Err(why) => drop(first.send(Err(why))),
-        };
-        std::thread::Builder::new().name("export".into()).spawn(work).map_err(|error| format!("export: {error}"))?;
-        let in_force = read.recv().map_err(|_| "export: the thread that reads it has ended".to_string())??;
-        Ok(DjangoExport { in_force, _watch: watch })
+            watch
+        });
     }
 
     /// Whether it has anything of django-ftpserver.
@@ -55,6 +63,7 @@ impl DjangoExport {
 
 impl Directory for DjangoExport {
     fn find(&self, username: &str, _: Patience) -> Result<Option<User>, String> {
+        self.begin_to_watch();
         Ok(self.in_force.users().find(username))
     }
 
@@ -68,6 +77,7 @@ impl Directory for DjangoExport {
     }
 
     fn version(&self) -> u64 {
+        self.begin_to_watch();
         self.in_force.version()
     }
 }

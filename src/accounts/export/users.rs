@@ -63,6 +63,12 @@ impl Users {
     pub fn group_names(&self) -> Groups {
         Groups {
             ftp: self.ftp_groups.iter().map(|group| group.name.to_string()).collect(),
+            homes: self
+                .ftp_groups
+                .iter()
+                .filter_map(|group| group.home.as_ref())
+                .map(|home| home.to_string())
+                .collect(),
             django: self.groups.iter().map(|name| name.to_string()).collect(),
         }
     }

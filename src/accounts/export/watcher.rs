@@ -46,6 +46,7 @@ impl InForce {
 }
 
 /// Looks at the file again and again.
+#[derive(Debug)]
 pub(super) struct Watcher {
     path: PathBuf,
     names: FieldNames,

@@ -5,7 +5,7 @@ use super::{facts_of, wide};
 use crate::events::Complaints;
 use crate::locks::lock;
 use crate::storage::{Detail, Error, Facts, Result, VirtualPath};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -25,6 +25,7 @@ pub(super) struct Beneath {
     complaints: Arc<Complaints>,
     /// No link leads anywhere.
     is_direct: bool,
+    is_sandboxed: bool,
 }
 
 #[derive(Debug)]
@@ -34,6 +35,13 @@ pub(super) struct Root {
     id: (u64, u64),
     /// The home's path without links, to recognise absolute links into it.
     canonical: PathBuf,
+}
+
+/// Whether a directory that this user may read can't be read by this process.
+fn is_closed(directory: &OwnedFd) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, ".", flags, Mode::empty()).is_err_and(|errno| errno == Errno::ACCESS)
+        && rustix::fs::accessat(directory, ".", Access::READ_OK, AtFlags::EACCESS).is_ok()
 }
 
 /// The directory that holds a name.
@@ -53,7 +61,12 @@ impl AsFd for Parent {
 
 impl Beneath {
     pub(super) fn new(home: PathBuf, complaints: Arc<Complaints>) -> Beneath {
-        Beneath { home: home.into(), root: Arc::default(), complaints, is_direct: false }
+        Beneath { home: home.into(), root: Arc::default(), complaints, is_direct: false, is_sandboxed: false }
+    }
+
+    /// The same, where the kernel keeps the process to some places.
+    pub(super) fn sandboxed(self, is_sandboxed: bool) -> Beneath {
+        Beneath { is_sandboxed, ..self }
     }
 
     /// The same home, in which no link leads anywhere.
@@ -83,6 +96,16 @@ impl Beneath {
             self.complaints.note(|| format!("home directory {}: {errno}", self.home.display()));
             Error::from(errno)
         })?;
+        if self.is_sandboxed && is_closed(&handle) {
+            self.complaints.note(|| {
+                let home = self.home.display();
+                format!(
+                    "home directory {home} is outside of what the sandbox allows; name its parent in sandbox_paths, or \
+                     restart"
+                )
+            });
+            return Err(Error::NotFound);
+        }
         let stat = rustix::fs::fstat(&handle)?;
         let canonical = std::fs::canonicalize(&self.home)?;
         let id = (wide(stat.st_dev), wide(stat.st_ino));

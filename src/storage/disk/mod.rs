@@ -25,6 +25,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     sync: bool,
+    is_sandboxed: bool,
     complaints: Arc<Complaints>,
 }
 
@@ -39,11 +40,18 @@ impl Disk {
         self.sync = sync;
         self
     }
+
+    /// Whether the kernel keeps the process to some places: the log names homes that are elsewhere.
+    pub fn sandboxed(mut self, is_sandboxed: bool) -> Disk {
+        self.is_sandboxed = is_sandboxed;
+        self
+    }
 }
 
 impl Storage for Disk {
     fn home(&self, account: &Account) -> Box<dyn Home> {
-        Box::new(DiskHome { beneath: Beneath::new(account.home.clone(), self.complaints.clone()), sync: self.sync })
+        let beneath = Beneath::new(account.home.clone(), self.complaints.clone()).sandboxed(self.is_sandboxed);
+        Box::new(DiskHome { beneath, sync: self.sync })
     }
 }
 

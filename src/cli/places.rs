@@ -1,0 +1,223 @@
+//! Which directories stand for homes and files, so that those that come later are in them.
+
+use crate::accounts::HomePlace;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+/// More homes than these stand for their directories.
+const MOST_HOMES: usize = 1000;
+/// As many links as the kernel follows.
+const MOST_LINKS: usize = 40;
+
+/// The directories that homes are in.
+#[derive(Debug, Default)]
+pub(super) struct Homes {
+    /// What templates say before the first placeholder.
+    areas: BTreeSet<PathBuf>,
+    /// Homes that are not below one of these.
+    homes: BTreeSet<PathBuf>,
+}
+
+impl Homes {
+    /// Takes a place. A template that has its names in / stands for the homes that there are.
+    pub(super) fn add(&mut self, place: HomePlace) {
+        let area = place.area.filter(|area| area != Path::new("/") && is_straight(area));
+        if let Some(home) = place.home {
+            self.add_home(home, area.as_deref());
+        }
+        if let Some(area) = area
+            && !self.areas.contains(&area)
+        {
+            self.areas.insert(area);
+        }
+    }
+
+    /// Below its area a home needs nothing of its own, unless a link leads elsewhere.
+    fn add_home(&mut self, home: PathBuf, area: Option<&Path>) {
+        let below = area.and_then(|area| home.strip_prefix(area).ok().map(|below| (area, below)));
+        let needs_nothing = below.is_some_and(|(area, below)| !has_link(area, below));
+        if needs_nothing && is_straight(&home) {
+            return;
+        }
+        self.homes.extend(std::fs::canonicalize(&home));
+        if is_straight(&home) {
+            self.homes.insert(home);
+        }
+    }
+
+    /// The places to be opened: none is below another one, and they are not too many.
+    pub(super) fn united(self) -> Vec<PathBuf> {
+        let mut homes = outermost(self.areas.iter().chain(&self.homes).cloned());
+        let count = homes.len();
+        while homes.len() > MOST_HOMES {
+            let parents = outermost(homes.iter().map(|home| parent_below_root(home)));
+            if parents.len() == homes.len() {
+                break;
+            }
+            homes = parents;
+        }
+        if homes.len() < count {
+            let shown: Vec<_> = homes.iter().take(5).map(|home| home.display().to_string()).collect();
+            let more = if homes.len() > 5 { ", …" } else { "" };
+            log::warn!(
+                "sandbox: {count} homes are too many for a rule each, so their directories are open: {}{more}",
+                shown.join(", ")
+            );
+        }
+        let missing = homes.iter().filter(|home| !home.exists()).collect::<Vec<_>>();
+        if let Some(first) = missing.first() {
+            let others = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+            log::warn!(
+                "sandbox: {}{others} does not exist; what is made there later can be used after a restart",
+                first.display()
+            );
+        }
+        homes
+    }
+}
+
+/// Whether a path means what it says, whatever links there are.
+fn is_straight(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+}
+
+/// Whether a link is on the way.
+fn has_link(area: &Path, below: &Path) -> bool {
+    let mut path = area.to_path_buf();
+    below.components().any(|part| {
+        path.push(part);
+        std::fs::read_link(&path).is_ok()
+    })
+}
+
+fn parent_below_root(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| *parent != Path::new("/")).unwrap_or(path).to_path_buf()
+}
+
+/// Without those that are below others.
+fn outermost(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    // By their parts, or "/a-b" would come between "/a" and "/a/b".
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.sort();
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !found.last().is_some_and(|last| path.starts_with(last)) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The directories in which a file is looked for: its own, and where links lead. Of a link to a directory also the one
+/// that it is in, for it may lead elsewhere tomorrow. A file in / stands for itself, and so does what is no file.
+pub(super) fn beside(path: &Path) -> Vec<PathBuf> {
+    let Ok(mut path) = std::path::absolute(path) else { return Vec::new() };
+    let mut found = Vec::new();
+    for _ in 0..MOST_LINKS {
+        let Some((parent, name)) = path.parent().zip(path.file_name()).map(|(p, n)| (p.to_path_buf(), n.to_owned()))
+        else {
+            break;
+        };
+        match parent.as_os_str().as_bytes() {
+            b"/" | b"/dev" => found.push(path.clone()),
+            _ if parent.starts_with("/proc") => found.push(path.clone()),
+            _ => {
+                found.extend(links_on_the_way(&parent));
+                found.push(parent.clone());
+            }
+        }
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        let parent = std::fs::canonicalize(&parent).unwrap_or(parent);
+        path = straightened(&parent, &target, &name);
+    }
+    found
+}
+
+/// Where a link leads, without `..`.
+fn straightened(parent: &Path, target: &Path, name: &OsStr) -> PathBuf {
+    let joined = parent.join(target);
+    let directory = joined.parent().unwrap_or(parent);
+    let directory = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf());
+    directory.join(joined.file_name().unwrap_or(name))
+}
+
+/// The directories that hold links on the way to this one. Those at the top of the system are left alone: /var/run and
+/// the like, of which nobody makes others.
+fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
+    let is_swapped = |ancestor: &&Path| std::fs::read_link(ancestor).is_ok();
+    let holders = path.ancestors().filter(is_swapped).filter_map(Path::parent);
+    holders.filter(|holder| holder.components().count() > 2).map(Path::to_path_buf).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn place(home: Option<&str>, area: Option<&str>) -> HomePlace {
+        HomePlace { home: home.map(PathBuf::from), area: area.map(PathBuf::from) }
+    }
+
+    fn united(places: impl IntoIterator<Item = HomePlace>) -> Vec<String> {
+        let mut homes = Homes::default();
+        places.into_iter().for_each(|place| homes.add(place));
+        homes.united().into_iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn homes_stand_for_the_directory_of_their_template() {
+        let of_ann = place(Some("/srv/ftp/ann"), Some("/srv/ftp"));
+        assert_eq!(united([of_ann.clone(), place(Some("/data/x"), None)]), ["/data/x", "/srv/ftp"]);
+        assert_eq!(united([of_ann, place(Some("/srv/ftp/ann/in"), None)]), ["/srv/ftp"]);
+        assert_eq!(
+            united([place(Some("/srv/ftp-x"), None), place(None, Some("/srv/ftp"))]),
+            ["/srv/ftp", "/srv/ftp-x"]
+        );
+        assert_eq!(united([place(Some("/ann"), Some("/"))]), ["/ann"]);
+        assert_eq!(united([place(Some("/srv/a/../../nowhere"), Some("/srv/a"))]), ["/srv/a"]);
+    }
+
+    #[test]
+    fn too_many_homes_stand_for_their_directories_but_never_for_the_root() {
+        let many =
+            |root: &str| (0..MOST_HOMES + 1).map(|n| place(Some(&format!("{root}{n}")), None)).collect::<Vec<_>>();
+        assert_eq!(united(many("/data/")), ["/data"]);
+        assert_eq!(united(many("/")).len(), MOST_HOMES + 1);
+        let mut mixed = many("/data/a/b");
+        mixed.push(place(Some("/srv/x"), None));
+        assert_eq!(united(mixed), ["/data/a", "/srv"]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_homes_take_no_time() {
+        let began = std::time::Instant::now();
+        let by_template = (0..100_000).map(|n| place(Some(&format!("/nowhere/ftp/{n}")), Some("/nowhere/ftp")));
+        assert_eq!(united(by_template), ["/nowhere/ftp"]);
+        let explicit = (0..100_000).map(|n| place(Some(&format!("/nowhere/{}/{n}", n % 100)), None));
+        assert_eq!(united(explicit).len(), 100);
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn links_lead_to_directories_that_count_too() {
+        let root = std::env::temp_dir().join(format!("django-ftpd-{}-beside", std::process::id()));
+        let root = std::fs::create_dir_all(root.join("live")).and_then(|()| root.canonicalize()).unwrap();
+        std::fs::create_dir_all(root.join("archive")).unwrap();
+        std::fs::create_dir_all(root.join("versions/1")).unwrap();
+        symlink("../archive/key1.pem", root.join("live/key.pem")).unwrap();
+        symlink("versions/1", root.join("current")).unwrap();
+        assert_eq!(beside(&root.join("live/key.pem")), [root.join("live"), root.join("archive")]);
+        assert_eq!(beside(&root.join("current/key.pem")), [root.clone(), root.join("current")]);
+        assert_eq!(beside(Path::new("/journal")), [Path::new("/journal")]);
+        assert_eq!(beside(Path::new("/dev/null")), [Path::new("/dev/null")]);
+        let home = root.join("homes/ann");
+        std::fs::create_dir_all(home.parent().unwrap()).unwrap();
+        symlink(root.join("archive"), &home).unwrap();
+        let text = |path: &Path| path.display().to_string();
+        let found = united([place(Some(&text(&home)), Some(&text(home.parent().unwrap())))]);
+        assert_eq!(found, [text(&root.join("archive")), text(&root.join("homes"))]);
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}
