@@ -180,7 +180,8 @@ impl fmt::Display for Denial {
 /// 3. [`logged_in`](Accounts::logged_in) when the server has let them in, which it does not have to;
 /// 4. [`version`](Accounts::version) before each command of a session: it must be quick;
 /// 5. [`current`](Accounts::current) when the version is not the one that the session has seen;
-/// 6. [`finish`](Accounts::finish) when the server ends.
+/// 6. [`refresh`](Accounts::refresh) when the administrator asks for it;
+/// 7. [`finish`](Accounts::finish) when the server ends.
 ///
 /// The documentation of the crate has an example.
 pub trait Accounts: Send + Sync {
@@ -205,6 +206,12 @@ pub trait Accounts: Send + Sync {
     /// What an administrator should know of, one line for each: rules about nobody, accounts that can't be used.
     fn faults(&self) -> Result<Vec<String>, String> {
         Ok(Vec::new())
+    }
+
+    /// Looks at once whether accounts have changed, also where they could not be read a moment ago; why they can't be, if
+    /// so. Called when the administrator asks for it.
+    fn refresh(&self) -> Result<(), String> {
+        Ok(())
     }
 
     /// Called once, when the server ends: what is still to be written should be.
@@ -232,6 +239,10 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
 
     fn faults(&self) -> Result<Vec<String>, String> {
         (**self).faults()
+    }
+
+    fn refresh(&self) -> Result<(), String> {
+        (**self).refresh()
     }
 
     fn finish(&self) {

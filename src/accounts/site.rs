@@ -133,6 +133,10 @@ impl<D: Directory> Accounts for Site<D> {
         Ok(faults)
     }
 
+    fn refresh(&self) -> Result<(), String> {
+        self.directory.refresh()
+    }
+
     fn finish(&self) {
         self.directory.finish();
     }

@@ -4,7 +4,7 @@ use super::programs;
 use crate::config::Config;
 use crate::config::webhooks::WebhookTable;
 use crate::events::followers::{
-    AuditDatabase, Follower, Plan, Running, Syslog, Webhook, Xferlog, highest, state_beside,
+    AuditDatabase, Follower, Plan, Running, Syslog, Watch, Webhook, Xferlog, highest, state_beside,
 };
 use crate::events::{Journal, Sink, Tide};
 use std::num::NonZeroUsize;
@@ -128,6 +128,11 @@ impl Followers {
         };
         let running = planned.into_iter().map(start).collect::<Result<_, _>>()?;
         Ok(Followers { running, tide })
+    }
+
+    /// What tells how far each is behind.
+    pub(super) fn watches(&self) -> Vec<Watch> {
+        self.running.iter().map(Running::watch).collect()
     }
 
     /// Lets them deal with the last events, and waits for that, but not for ever.

@@ -16,7 +16,7 @@ use super::user::{Directory, FieldNames, Groups, Patience, User};
 use crossbeam_channel::{Sender, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
-use watcher::{InForce, Watcher};
+use watcher::{InForce, Question, Watcher};
 
 /// The users of a Django site, with the accounts of django-ftpserver, as `manage.py dumpdata auth.user auth.group
 /// django_ftpserver` wrote them: JSON or JSON lines, gzipped or not, with natural keys or without.
@@ -24,7 +24,7 @@ use watcher::{InForce, Watcher};
 pub struct DjangoExport {
     in_force: Arc<InForce>,
     /// The thread that watches the file ends when this is dropped.
-    _watch: Sender<()>,
+    watch: Sender<Question>,
 }
 
 impl DjangoExport {
@@ -44,7 +44,7 @@ impl DjangoExport {
         };
         std::thread::Builder::new().name("export".into()).spawn(work).map_err(|error| format!("export: {error}"))?;
         let in_force = read.recv().map_err(|_| "export: the thread that reads it has ended".to_string())??;
-        Ok(DjangoExport { in_force, _watch: watch })
+        Ok(DjangoExport { in_force, watch })
     }
 
     /// Whether it has anything of django-ftpserver.
@@ -69,5 +69,12 @@ impl Directory for DjangoExport {
 
     fn version(&self) -> u64 {
         self.in_force.version()
+    }
+
+    fn refresh(&self) -> Result<(), String> {
+        let (answer, answered) = bounded(1);
+        // If the thread has ended, the answer's other end is dropped.
+        let _ = self.watch.send(answer);
+        answered.recv().unwrap_or_else(|_| Err("export: the thread that reads it has ended".to_string()))
     }
 }
