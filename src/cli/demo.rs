@@ -1,9 +1,9 @@
 //! `django-ftpd demo`: a server to try, with a database, a user, a home and a certificate that vanish when it stops.
 
-use super::{Failure, logging, serve};
+use super::serve::{self, Rereads};
+use super::{Failure, logging};
 use crate::accounts::schema::{Database, Email, GroupName, Home, Letters, NewUser, StoredPassword, Username};
 use crate::config::{Config, HostPort};
-use crate::process::signals::HangUp;
 use base64ct::{Base64, Encoding};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -30,8 +30,8 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         config.tls = config.tls.or(Some(false));
     }
     let certificate = config.certfile.clone().unwrap_or_default();
-    let (server, followers) = serve::prepare(config)?;
-    let address = server.address();
+    let prepared = serve::prepare(config)?;
+    let address = prepared.server.address();
     let host = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
@@ -50,7 +50,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     if !address.ip().is_loopback() {
         log::warn!("everybody who reaches {address} can log in: the password is known");
     }
-    serve::serve(server, followers, HangUp::Stops)
+    serve::serve(prepared, Rereads::No)
 }
 
 /// A fresh directory that nobody else can enter; removed when dropped.

@@ -86,14 +86,6 @@ impl Tls {
         Secured::new(self.offer())
     }
 
-    /// Reads the files at once; an error changes nothing.
-    pub fn refresh(&self) -> Result<(), String> {
-        let stamps = self.files.stamps();
-        let offer = Arc::new(self.files.load()?);
-        *lock(&self.current) = Current { offer, stamps, failed: None, complained: None };
-        Ok(())
-    }
-
     /// What the files have now, or had when they were last in order.
     fn offer(&self) -> Arc<Offer> {
         let mut current = lock(&self.current);
