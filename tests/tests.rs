@@ -25,6 +25,10 @@
 //! | `journal.rs` | the journal as a file: old ones, numbers, what is acknowledged when, a full disk |
 //! | `events_command.rs` | `django-ftpd events`: filters, columns, following, exit statuses |
 //! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
+//! | `who.rs` | who is on and what they do, followers that are behind, the state in the log |
+//! | `control.rs` | the control socket: kick, ban, drain, stop; whose it is, and attacks on it |
+//! | `reload.rs` | the configuration read anew: what changes for whom, and what is broken |
+//! | `metrics.rs` | metrics in the format of Prometheus, over the socket and by HTTP |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `manage_terminal.rs` | passwords that are typed |
@@ -48,6 +52,7 @@ mod accounts;
 mod accounts_command;
 mod commands;
 mod configuration;
+mod control;
 mod data_connections;
 mod events;
 mod events_command;
@@ -61,9 +66,11 @@ mod listings;
 mod login;
 mod manage;
 mod manage_terminal;
+mod metrics;
 mod passwords;
 mod permissions;
 mod programs;
+mod reload;
 mod security_files;
 mod security_logins;
 mod security_network;
@@ -79,3 +86,4 @@ mod tls_certificates;
 mod tls_data;
 mod transfers;
 mod webhooks;
+mod who;

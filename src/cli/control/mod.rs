@@ -38,18 +38,20 @@ pub(super) fn run(command: Command, args: impl Iterator<Item = OsString>) -> Res
         Deed::Who(how) => who::run(&socket, &how),
         Deed::Kick(whose) => kick(&socket, whose),
         Deed::Ban(address, period) => {
-            let kicked = count(&asked(&socket, &Request::Ban { address, period })?);
-            say(&format!("{address} is banned; {kicked} of its sessions were ended\n"));
+            say(&match count(&asked(&socket, &Request::Ban { address, period })?) {
+                0 => format!("{address} is banned\n"),
+                count => format!("{address} is banned; {} ended\n", have(count)),
+            });
             Ok(())
         }
         Deed::Bans => bans(&socket),
         Deed::Unban(address) => unban(&socket, address),
         Deed::Reload => reload(&socket),
         Deed::Drain => {
-            let sessions = count(&asked(&socket, &Request::Drain)?);
-            say(&format!(
-                "no more clients are taken; {sessions} sessions are on, and the server stops with the last\n"
-            ));
+            say(&match count(&asked(&socket, &Request::Drain)?) {
+                0 => "nobody is on; the server stops\n".to_string(),
+                count => format!("no more clients are taken; the server stops when {} left\n", have(count)),
+            });
             Ok(())
         }
         Deed::Stop => stop(&socket),
@@ -73,6 +75,10 @@ fn count(answer: &Answer) -> u64 {
     answer.first.number("count").unwrap_or(0)
 }
 
+fn have(sessions: u64) -> String {
+    if sessions == 1 { "1 session has".to_string() } else { format!("{sessions} sessions have") }
+}
+
 fn text(answer: &Answer) -> String {
     answer.first.shown("text").unwrap_or_default().into_owned()
 }
@@ -81,7 +87,7 @@ fn kick(socket: &Path, whose: String) -> Result<(), Failure> {
     match count(&asked(socket, &Request::Kick(whose.clone()))?) {
         0 => Err(failed(format!("no session is {whose:?}, of that user or from that address; see django-ftpd who"))),
         kicked => {
-            say(&format!("{kicked} {} ended\n", if kicked == 1 { "session is" } else { "sessions are" }));
+            say(&format!("{} ended\n", have(kicked)));
             Ok(())
         }
     }

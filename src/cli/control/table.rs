@@ -53,7 +53,7 @@ pub(super) fn word(line: &Line, key: &str) -> String {
 }
 
 /// The text, or as much of it as there is room for.
-fn cut(text: &str, most: usize) -> String {
+pub(super) fn cut(text: &str, most: usize) -> String {
     if width_of(text) <= most {
         return text.to_string();
     }

@@ -2,7 +2,7 @@
 
 use super::super::Failure;
 use super::screen::{self, Screen};
-use super::table::{Table, word};
+use super::table::{Table, cut, word};
 use super::{asked, failed};
 use crate::control::{Answer, Request};
 use crate::events::Line;
@@ -70,7 +70,8 @@ fn told(answer: &Answer, how: &How) -> String {
     let width = screen::size().map(|(columns, _)| columns);
     let (followers, sessions): (Vec<&Line>, Vec<&Line>) =
         answer.rest.iter().partition(|line| line.text("follower").is_some());
-    let mut text = summary(&answer.first, sessions.len());
+    let summary = summary(&answer.first, sessions.len());
+    let mut text = width.map_or(summary.clone(), |width| cut(&summary, width)) + "\n";
     if !sessions.is_empty() {
         text += &sessions_table(&sessions).text(width);
     }
@@ -90,7 +91,7 @@ fn summary(server: &Line, sessions: usize) -> String {
     };
     let is_ending = server.fields().any(|(key, value)| key == "ending" && value == b"true");
     let ending = if is_ending { "; no more clients are taken" } else { "" };
-    format!("django-ftpd {version} on {address}: {who}{ending}\n")
+    format!("django-ftpd {version} on {address}: {who}{ending}")
 }
 
 fn sessions_table(sessions: &[&Line]) -> Table {
