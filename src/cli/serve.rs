@@ -12,7 +12,7 @@ use crate::session::Settings;
 use crate::storage::Disk;
 use std::io::{self, ErrorKind};
 
-/// Faults of accounts that the log tells at the start; the others do well without them.
+/// So many of them the log tells.
 const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
@@ -69,15 +69,20 @@ pub(super) fn prepare(config: Config) -> Result<Prepared, Failure> {
         .ban_after(ban_failures, ban_seconds)
         .grace(config.stop_timeout)
         .settings(Settings { gates, ..parts::settings(config.clone()) });
-    faults.iter().take(FAULTS).for_each(|fault| log::warn!("{fault}"));
-    if faults.len() > FAULTS {
-        log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);
-    }
+    warn_of(&faults);
     let server = match journal {
         Some(journal) => server.sink(journal),
         None => server,
     };
     Ok(Prepared { server, followers, doors, config })
+}
+
+/// Faults of accounts, which keep nobody else from being served.
+pub(super) fn warn_of(faults: &[String]) {
+    faults.iter().take(FAULTS).for_each(|fault| log::warn!("{fault}"));
+    if faults.len() > FAULTS {
+        log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);
+    }
 }
 
 /// Serves until a signal stops it.

@@ -16,11 +16,20 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Vec<u8> {
         Request::Who => who(remote, followers.iter().map(Watch::lag).collect()),
         Request::Kick(whose) => counted(kick(remote, whose)),
         Request::Ban { address, period } => match remote.ban(*address, *period) {
-            Some(kicked) => counted(kicked),
+            Some(kicked) => {
+                log::info!("{address} is banned, as was asked for on the control socket; {kicked} sessions were ended");
+                counted(kicked)
+            }
             None => error("too many addresses are banned already; unban some"),
         },
         Request::Bans => bans(&remote.bans()),
-        Request::Unban(address) => counted(usize::from(remote.unban(*address))),
+        Request::Unban(address) => {
+            let was_banned = remote.unban(*address);
+            if was_banned {
+                log::info!("{address} is not banned any more, as was asked for on the control socket");
+            }
+            counted(usize::from(was_banned))
+        }
         Request::Reload => desk.reload().map_or_else(|why| error(&why), |text| said(&text)),
         Request::Drain => {
             let sessions = remote.who().len();
@@ -72,7 +81,7 @@ fn kick(remote: &Remote, whose: &str) -> usize {
         (0, Err(_)) => remote.kick(&Whose::User(whose.to_string())),
         (count, _) => count,
     };
-    log::info!("{kicked} sessions of {whose:?} were kicked");
+    log::info!("{kicked} sessions of {whose:?} were ended, as was asked for on the control socket");
     kicked
 }
 

@@ -34,6 +34,7 @@ pub use http::MetricsPort;
 pub use request::Request;
 pub use socket::{ControlSocket, Guard};
 
+use crate::events::Complaints;
 use crate::events::followers::Watch;
 use crate::server::Remote;
 use std::io;
@@ -51,6 +52,7 @@ struct Papers {
     remote: Remote,
     followers: Vec<Watch>,
     reload: Reload,
+    complaints: Complaints,
     /// Those who wait for the end of the process.
     waiting: Mutex<Vec<UnixStream>>,
 }
@@ -58,7 +60,13 @@ struct Papers {
 impl Desk {
     /// For this server and the followers of its journal.
     pub fn new(remote: Remote, followers: Vec<Watch>, reload: Reload) -> Desk {
-        Desk(Arc::new(Papers { remote, followers, reload, waiting: Mutex::default() }))
+        Desk(Arc::new(Papers {
+            remote,
+            followers,
+            reload,
+            complaints: Complaints::default(),
+            waiting: Mutex::default(),
+        }))
     }
 
     /// Reads the configuration anew, and has the log say what came of it.

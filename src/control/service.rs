@@ -41,8 +41,11 @@ pub(super) fn start(socket: ControlSocket, desk: Desk) -> io::Result<Guard> {
 
 fn receive(stream: UnixStream, allowed: &[u32], seats: &Arc<()>, desk: &Desk) {
     let peer = rustix::net::sockopt::socket_peercred(&stream).map(|peer| peer.uid.as_raw());
-    if !peer.as_ref().is_ok_and(|uid| allowed.contains(uid)) {
-        log::warn!("control: {peer:?} may not ask anything");
+    if !peer.is_ok_and(|uid| allowed.contains(&uid)) {
+        desk.0.complaints.note(|| match peer {
+            Ok(uid) => format!("control: UID {uid} may not ask anything; who has opened the socket to it?"),
+            Err(errno) => format!("control: somebody unknown is not answered: {errno}"),
+        });
         return turn_away(&stream, "only root and the server's own user may ask it");
     }
     if Arc::strong_count(seats) > MOST {

@@ -2,7 +2,8 @@
 //! on, and all of it or nothing.
 
 use super::super::parts;
-use crate::accounts::Verifier;
+use super::super::serve::warn_of;
+use crate::accounts::{Accounts, Verifier};
 use crate::config::{Config, Loaded};
 use crate::locks::lock;
 use crate::server::Remote;
@@ -48,6 +49,7 @@ impl Reloader {
 fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
     let verifier = if accounts_differ(old, new) {
         let accounts = parts::accounts(new)?;
+        warn_of(&accounts.faults()?);
         Verifier::start(Arc::from(accounts)).map_err(|error| format!("no login threads: {error}"))?
     } else {
         current.verifier.refresh()?;
