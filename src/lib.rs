@@ -4,8 +4,9 @@
 //! do not know each other. `tests/architecture.rs` holds it so.
 //!
 //! ```text
-//! cli                               serve, check, demo, events, user, group, account: argv to deeds, errors to status
+//! cli                               serve, check, demo, who, events, user, …: argv to deeds, errors to status
 //! config                            one table of options; only cli reads it
+//! control                           what may be asked of a server that runs: its socket, its metrics
 //! server · process                  accept loop, who is on, stopping · the process itself, and the system's view of it
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
@@ -69,6 +70,7 @@
 pub mod accounts;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod events;
 mod locks;
 pub mod net;

@@ -8,6 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["config"],
+    &["control"],
     &["server", "process"],
     &["session"],
     &["storage"],

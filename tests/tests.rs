@@ -25,6 +25,10 @@
 //! | `journal.rs` | the journal as a file: old ones, numbers, what is acknowledged when, a full disk |
 //! | `events_command.rs` | `django-ftpd events`: filters, columns, following, exit statuses |
 //! | `followers.rs` | the audit database, the transfer log, the system's log: over restarts, kill -9 and outages |
+//! | `who.rs` | who is on and what they do, followers that are behind, the state in the log |
+//! | `control.rs` | the control socket: kick, ban, drain, stop; whose it is, and attacks on it |
+//! | `reload.rs` | the configuration read anew: what changes for whom, and what is broken |
+//! | `metrics.rs` | metrics in the format of Prometheus, over the socket and by HTTP |
 //! | `stopping.rs` | signals: idle clients, running transfers, the grace |
 //! | `daemonize.rs` | into the background, and what the caller hears of it |
 //! | `process.rs` | the pidfile, SIGHUP and SIGUSR1, signals and troubles while the server starts |
@@ -54,6 +58,7 @@ mod accounts;
 mod accounts_command;
 mod commands;
 mod configuration;
+mod control;
 mod daemonize;
 mod data_connections;
 mod events;
@@ -69,11 +74,13 @@ mod logging;
 mod login;
 mod manage;
 mod manage_terminal;
+mod metrics;
 mod passwords;
 mod permissions;
 mod privileges;
 mod process;
 mod programs;
+mod reload;
 mod sandbox;
 mod security_files;
 mod security_logins;
@@ -91,3 +98,4 @@ mod tls_certificates;
 mod tls_data;
 mod transfers;
 mod webhooks;
+mod who;

@@ -180,7 +180,8 @@ impl fmt::Display for Denial {
 /// 3. [`logged_in`](Accounts::logged_in) when the server has let them in, which it does not have to;
 /// 4. [`version`](Accounts::version) before each command of a session: it must be quick;
 /// 5. [`current`](Accounts::current) when the version is not the one that the session has seen;
-/// 6. [`finish`](Accounts::finish) when the server ends.
+/// 6. [`refresh`](Accounts::refresh) when the administrator asks for it;
+/// 7. [`finish`](Accounts::finish) when the server ends.
 ///
 /// The documentation of the crate has an example.
 pub trait Accounts: Send + Sync {
@@ -209,6 +210,12 @@ pub trait Accounts: Send + Sync {
 
     /// Shows where homes are and may come to be, as far as that is known, for who keeps the server to these places.
     fn homes(&self, _visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Looks at once whether accounts have changed, also where they could not be read a moment ago; why they can't be, if
+    /// so. Called when the administrator asks for it.
+    fn refresh(&self) -> Result<(), String> {
         Ok(())
     }
 
@@ -241,6 +248,10 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
 
     fn homes(&self, visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
         (**self).homes(visit)
+    }
+
+    fn refresh(&self) -> Result<(), String> {
+        (**self).refresh()
     }
 
     fn finish(&self) {

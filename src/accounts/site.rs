@@ -147,6 +147,10 @@ impl<D: Directory> Accounts for Site<D> {
         })
     }
 
+    fn refresh(&self) -> Result<(), String> {
+        self.directory.refresh()
+    }
+
     fn finish(&self) {
         self.directory.finish();
     }

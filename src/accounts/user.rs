@@ -54,6 +54,9 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Somebody is in with this account of django-ftpserver.
     fn logged_in(&self, _ftp_account: i64) {}
 
+    /// Looks at once at what may have changed; why that can't be read, if so.
+    fn refresh(&self) -> Result<(), String>;
+
     /// The server ends: what is still to be written should be.
     fn finish(&self) {}
 }

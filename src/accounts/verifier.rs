@@ -118,6 +118,16 @@ impl Verifier {
         self.accounts.logged_in(account);
     }
 
+    /// See [`Accounts::refresh`].
+    pub fn refresh(&self) -> Result<(), String> {
+        self.accounts.refresh()
+    }
+
+    /// Whom it asks.
+    pub fn accounts(&self) -> &Arc<dyn Accounts> {
+        &self.accounts
+    }
+
     /// See [`Accounts::version`].
     pub fn version(&self) -> u64 {
         self.accounts.version()

@@ -4,7 +4,7 @@ use super::programs::Programs;
 use crate::config::Config;
 use crate::config::webhooks::WebhookTable;
 use crate::events::followers::{
-    AuditDatabase, Follower, Plan, Running, Syslog, Webhook, Xferlog, highest, state_beside,
+    AuditDatabase, Follower, Plan, Running, Syslog, Watch, Webhook, Xferlog, highest, state_beside,
 };
 use crate::events::{Journal, Sink, Tide};
 use crate::syslog;
@@ -151,6 +151,11 @@ impl Prepared {
 }
 
 impl Followers {
+    /// What tells how far each is behind.
+    pub(super) fn watches(&self) -> Vec<Watch> {
+        self.running.iter().map(Running::watch).collect()
+    }
+
     /// Lets them deal with the last events, and waits for that, but not for ever.
     pub(super) fn finish(self) {
         self.tide.end();

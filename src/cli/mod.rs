@@ -2,6 +2,7 @@
 
 mod background;
 mod check;
+mod control;
 mod demo;
 mod events;
 mod followers;
@@ -34,6 +35,15 @@ Usage: django-ftpd COMMAND [OPTIONS]
                                 certificate of its own (default 127.0.0.1:2121)
   events [OPTIONS]              find events in the journal;
                                 exit status 1 if there are none
+
+A server that runs, by its control socket:
+
+  who [--watch [SECONDS]] [--json]             who is on, and what they do
+  kick SESSION|USER|ADDRESS                    end sessions
+  ban [ADDRESS [SECONDS]], unban ADDRESS       refuse an address, or list them
+  reload                                       read the configuration anew
+  drain, stop                                  end with the last client, or now
+  metrics                                      what Prometheus reads
 
 Without Django at hand, in its tables:
 
@@ -72,6 +82,9 @@ impl From<Problem> for Failure {
 /// Runs the command that the arguments name.
 pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let command = args.nth(1);
+    if let Some(command) = command.as_ref().and_then(|command| control::Command::named(command.to_str()?)) {
+        return status(control::run(command, args));
+    }
     let result = match command.as_ref().and_then(|command| command.to_str()) {
         Some("serve") if daemon::stage() == Stage::Leader => {
             daemon::lead().map_err(|error| Failure::Runtime(error.to_string()))
@@ -95,11 +108,15 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
             Err(Problem::new(format!(
-                "{given}; there are serve, check, demo, events, user, group and account, see django-ftpd --help"
+                "{given}; there are serve, check, demo, who, events, user, group, account and more, see django-ftpd --help"
             ))
             .into())
         }
     };
+    status(result)
+}
+
+fn status(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -15,6 +15,7 @@ use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 /// Who may log in; the program decides, where one is configured.
 pub(super) fn accounts(config: &Config, program: Option<Program>) -> Result<Box<dyn Accounts>, String> {
@@ -173,6 +174,12 @@ pub(super) fn caps(config: &Config) -> Caps {
         per_address: config.max_cons_per_ip.map(NonZeroUsize::get),
         pending: config.max_pending.map(NonZeroUsize::get),
     }
+}
+
+/// After how many failed logins within which time an address is refused for that time.
+pub(super) fn ban_rules(config: &Config) -> (u32, Duration) {
+    let failures = config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX));
+    (failures, config.ban_seconds)
 }
 
 pub(super) fn settings(config: Config) -> Settings {

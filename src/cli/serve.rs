@@ -1,16 +1,18 @@
 //! `django-ftpd serve`: the configuration becomes a server, step by step.
 
+use super::control::{self, Doors};
 use super::logging::{self, Log};
 use super::programs::Programs;
 use super::supervision::Supervision;
 use super::{Failure, background, followers, parts, privileges, sandbox};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
+use crate::control::Desk;
 use crate::process::daemon::Herald;
 use crate::process::notify::Notifier;
 use crate::process::pidfile::{Pidfile, Refusal};
 use crate::process::sandbox::Access;
-use crate::process::signals::{self, Duties};
+use crate::process::signals;
 use crate::process::users::Person;
 use crate::process::{activation, limits};
 use crate::server::Server;
@@ -19,9 +21,8 @@ use crate::storage::Disk;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-/// Faults of accounts that the log tells at the start; the others do well without them.
+/// So many of them the log tells.
 const FAULTS: usize = 10;
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
@@ -56,6 +57,8 @@ fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure>
 pub(super) struct Opened {
     pub(super) server: Server,
     followers: followers::Prepared,
+    doors: Doors,
+    config: Config,
     pidfile: Option<Pidfile>,
     signals: signals::Waiting,
     notifier: Notifier,
@@ -68,13 +71,14 @@ pub(super) fn open(config: Config, person: Option<&Person>, beside: &[(PathBuf, 
     let signals = signals::wait().map_err(failed)?;
     let notifier = Notifier::from_env();
     let server = listen(&config)?;
+    let doors = Doors::bind(&config)?;
     let pidfile = config.pidfile.as_deref().map(lock).transpose()?;
     let programs = Programs::prepare(&config).map_err(Failure::Configuration)?;
     if let Some(person) = person {
         privileges::become_user(person, &config)?;
     }
-    let (server, followers) = equip(server, config, &programs, beside)?;
-    Ok(Opened { server, followers, pidfile, signals, notifier })
+    let (server, followers) = equip(server, &config, &programs, beside)?;
+    Ok(Opened { server, followers, doors, config, pidfile, signals, notifier })
 }
 
 /// Where clients come: systemd's sockets, or our own.
@@ -110,32 +114,30 @@ fn lock(path: &Path) -> Result<Pidfile, Failure> {
 /// that of a server that runs.
 fn equip(
     mut server: Server,
-    config: Config,
+    config: &Config,
     programs: &Programs,
     beside: &[(PathBuf, Access)],
 ) -> Result<(Server, followers::Prepared), Failure> {
-    let accounts = parts::accounts(&config, programs.accounts.clone()).map_err(Failure::Configuration)?;
+    let accounts = parts::accounts(config, programs.accounts.clone()).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
-    let tls = parts::tls(&config).map_err(Failure::Configuration)?;
-    let gates = programs.gates(&config).map_err(Failure::Configuration)?;
+    let tls = parts::tls(config).map_err(Failure::Configuration)?;
+    let gates = programs.gates(config).map_err(Failure::Configuration)?;
     if let Some(tls) = tls {
         server = server.tls(tls);
     }
-    let mut journal = parts::journal(&config).map_err(Failure::Configuration)?;
-    let followers = followers::Prepared::open(&config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
+    let mut journal = parts::journal(config).map_err(Failure::Configuration)?;
+    let followers = followers::Prepared::open(config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
-    let is_sandboxed = sandbox::enter(&config, &accounts, &addresses, beside)?;
+    let is_sandboxed = sandbox::enter(config, &accounts, &addresses, beside)?;
+    let (ban_failures, ban_seconds) = parts::ban_rules(config);
     let server = server
         .accounts(accounts)
         .storage(Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed))
-        .caps(parts::caps(&config))
-        .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
+        .caps(parts::caps(config))
+        .ban_after(ban_failures, ban_seconds)
         .grace(config.stop_timeout)
-        .settings(Settings { gates, ..parts::settings(config) });
-    faults.iter().take(FAULTS).for_each(|fault| log::warn!("{fault}"));
-    if faults.len() > FAULTS {
-        log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);
-    }
+        .settings(Settings { gates, ..parts::settings(config.clone()) });
+    warn_of(&faults);
     let server = match journal {
         Some(journal) => server.sink(journal),
         None => server,
@@ -143,16 +145,27 @@ fn equip(
     Ok((server, followers))
 }
 
+/// Faults of accounts, which keep nobody else from being served.
+pub(super) fn warn_of(faults: &[String]) {
+    faults.iter().take(FAULTS).for_each(|fault| log::warn!("{fault}"));
+    if faults.len() > FAULTS {
+        log::warn!("and {} more like these; `django-ftpd check` tells them all", faults.len() - FAULTS);
+    }
+}
+
 impl Opened {
-    /// Starts threads, serves until a signal stops it, and leaves nothing behind. A log makes SIGHUP open it anew;
-    /// without one SIGHUP stops, as the end of a terminal does.
+    /// Starts threads, serves until a signal stops it, and leaves nothing behind. With a log there is a configuration, too,
+    /// which is read anew at SIGHUP; without one SIGHUP stops, as the end of a terminal does.
     pub(super) fn serve(self, herald: Option<Herald>, log: Option<Log>) -> Result<(), Failure> {
-        let Opened { server, followers, pidfile, signals, notifier } = self;
+        let Opened { server, followers, doors, config, pidfile, signals, notifier } = self;
         let followers = followers.start().map_err(Failure::Configuration)?;
         limits::raise_open_files();
         limits::clear_umask();
         let status = format!("serves on {}", server.address());
-        signals.obey(duties(&server, pidfile.clone(), notifier.messenger(), &status, log)).map_err(failed)?;
+        let reload = log.map(|log| control::rereading(config, server.remote(), log, notifier.messenger(), &status));
+        let desk = Desk::new(server.remote(), followers.watches(), reload);
+        let _open = doors.open(&desk).map_err(failed)?;
+        signals.obey(control::duties(server.stopper(), desk, pidfile.clone()).map_err(failed)?).map_err(failed)?;
         let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);
         followers.finish();
         pidfile.iter().for_each(Pidfile::remove);
@@ -160,34 +173,16 @@ impl Opened {
     }
 }
 
-fn duties(server: &Server, pidfile: Option<Pidfile>, systemd: Notifier, status: &str, log: Option<Log>) -> Duties {
-    let (stopper, since, address) = (server.stopper(), Instant::now(), server.address());
-    let status = status.to_string();
-    let reload = move |log: &Log| {
-        systemd.reloading();
-        log.reopen();
-        systemd.ready(&status);
-    };
-    Duties {
-        stop: Box::new(move || stopper.stop()),
-        last: Box::new(move || pidfile.iter().for_each(Pidfile::remove)),
-        reload: log.map(|log| -> Box<dyn FnMut() + Send> { Box::new(move || reload(&log)) }),
-        state: Box::new(move || {
-            log::info!("process {} serves on {address} since {} s", std::process::id(), since.elapsed().as_secs());
-        }),
-    }
-}
-
 fn failed(error: io::Error) -> Failure {
     Failure::Runtime(error.to_string())
 }
 
-fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {
+pub(super) fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => {
             "; ports below 1024 need root, or once: setcap cap_net_bind_service=+ep /path/to/django-ftpd"
         }
-        ErrorKind::AddrInUse => "; is another FTP server running?",
+        ErrorKind::AddrInUse => "; is another server running?",
         ErrorKind::AddrNotAvailable => "; no interface of this host has that address",
         _ => "",
     };

@@ -4,6 +4,7 @@
 //! command line reads a `Config`: the rest of the house takes small structs of its own and never
 //! sees this module.
 
+mod control;
 mod file;
 pub mod help;
 pub mod options;
@@ -21,6 +22,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::control::control_socket;
 use self::options::Opt;
 pub use self::programs::{ExecTable, GateTable};
 pub use self::sections::Section;

@@ -24,6 +24,7 @@ pub struct Bus {
     /// A sink wants to have made an event safe before the client hears of it.
     is_awaited: bool,
     is_refusing: Arc<AtomicBool>,
+    is_safe: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -57,6 +58,11 @@ impl Bus {
         self.is_refusing.load(Ordering::Relaxed)
     }
 
+    /// Whether all that was told so far could be written, or has not been tried yet.
+    pub fn is_safe(&self) -> bool {
+        self.is_safe.load(Ordering::Relaxed)
+    }
+
     fn send(&self, message: Message) {
         if let Err(SendError(Message::Event(event) | Message::Awaited(event, _))) = self.messages.send(message) {
             log::error!("too late for the journal: {event}");
@@ -76,7 +82,7 @@ impl Audit {
     pub fn start(sinks: Vec<Box<dyn Sink>>) -> io::Result<(Bus, Audit)> {
         let (messages, receiver) = bounded(CAPACITY);
         let (ended, done) = bounded::<()>(0);
-        let is_refusing = Arc::new(AtomicBool::new(false));
+        let (is_refusing, is_safe) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
         let is_awaited = sinks.iter().any(|sink| sink.is_awaited());
         let desk = Desk {
             messages: receiver,
@@ -84,12 +90,13 @@ impl Audit {
             sinks,
             waiting: Vec::new(),
             is_refusing: is_refusing.clone(),
+            is_safe: is_safe.clone(),
         };
         std::thread::Builder::new().name("audit".into()).spawn(move || {
             desk.run();
             drop(ended);
         })?;
-        Ok((Bus { messages: messages.clone(), is_awaited, is_refusing }, Audit { messages, done }))
+        Ok((Bus { messages: messages.clone(), is_awaited, is_refusing, is_safe }, Audit { messages, done }))
     }
 
     /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
@@ -114,6 +121,7 @@ struct Desk {
     /// Who waits until all events so far are safe.
     waiting: Vec<Sender<bool>>,
     is_refusing: Arc<AtomicBool>,
+    is_safe: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -128,6 +136,7 @@ impl Desk {
                 finished = self.take(state);
             }
             state = self.flush();
+            self.is_safe.store(state == Flushed::Safe, Ordering::Relaxed);
             self.answer(state);
         }
     }

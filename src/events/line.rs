@@ -24,6 +24,13 @@ struct Field {
 impl Line {
     /// Reads a line without its end.
     pub fn parse(bytes: Vec<u8>) -> Option<Line> {
+        let mut line = Line::of_object(bytes)?;
+        line.seq = line.number("seq")?;
+        Some(line)
+    }
+
+    /// Reads a line that is no event; its number is 0.
+    pub fn of_object(bytes: Vec<u8>) -> Option<Line> {
         let mut scanner = Scanner { bytes: &bytes, at: 0 };
         let mut fields = Vec::with_capacity(16);
         scanner.expect(b'{')?;
@@ -42,9 +49,7 @@ impl Line {
         if scanner.at != bytes.len() {
             return None;
         }
-        let mut line = Line { bytes, seq: 0, fields };
-        line.seq = line.number("seq")?;
-        Some(line)
+        Some(Line { bytes, seq: 0, fields })
     }
 
     /// Its place in the order of all events.

@@ -34,6 +34,11 @@ impl Tide {
         self.0.changed.notify_all();
     }
 
+    /// How far it has been written in this run.
+    pub fn height(&self) -> u64 {
+        self.lock().height
+    }
+
     /// Whether nothing more will come.
     pub fn has_ended(&self) -> bool {
         self.lock().ended

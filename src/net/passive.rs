@@ -48,6 +48,12 @@ impl PassivePorts {
         PassivePorts { pool: Some(Arc::new(Pool { ports, taken })) }
     }
 
+    /// How many of how many are taken; None: there is no limit.
+    pub fn usage(&self) -> Option<(usize, usize)> {
+        let taken = lock(&self.pool.as_ref()?.taken);
+        Some((taken.iter().filter(|taken| **taken).count(), taken.len()))
+    }
+
     /// Listens on a random free port of the address that the control connection came in on.
     pub fn listen(&self, local: SocketAddr) -> io::Result<PassivePort> {
         let Some(pool) = &self.pool else {

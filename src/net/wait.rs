@@ -68,6 +68,7 @@ fn poll_until(fds: &mut [PollFd], until: Option<Instant>) -> io::Result<()> {
     }
 }
 
-fn timespec(duration: Duration) -> Timespec {
+/// As poll(2) takes it.
+pub fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: duration.subsec_nanos().into() }
 }

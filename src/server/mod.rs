@@ -1,27 +1,34 @@
 //! The server: binds, accepts, gives each client a thread, and stops in order.
 
+mod reception;
 mod registry;
+mod remote;
 mod supervisor;
+mod tally;
 
 pub use registry::Caps;
+pub use remote::{Remote, Whose};
 pub use supervisor::Supervisor;
+pub use tally::{Refused, Tally};
 
 use crate::accounts::{Accounts, Verifier};
 use crate::events::{Audit, Complaints, Event, Kind, Sink, Subject};
+use crate::locks::lock;
 use crate::net::bans::Bans;
 use crate::net::tls::Tls;
-use crate::net::wait::{self, For};
-use crate::protocol::reply::Reply;
-use crate::session::{self, Limiter, Services, Settings};
+use crate::session::{Limiter, Services, Settings};
 use crate::storage::{Disk, Storage};
-use registry::{Registry, Seat};
+use jiff::Timestamp;
+use reception::Reception;
+use registry::Registry;
+use remote::Shared;
 use rustix::event::EventfdFlags;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io::{self, ErrorKind, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tally::Counting;
 
 /// FTP servers speak first: a client dropped from a full backlog would wait for seconds.
 const BACKLOG: i32 = 4096;
@@ -29,38 +36,28 @@ const BACKLOG: i32 = 4096;
 const STACK: usize = 256 << 10;
 /// After the grace time, how long sessions get to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// While connections can't be accepted, the time between attempts.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// A server that listens, and serves once [`run`](Server::run) is called.
 pub struct Server {
     listener: TcpListener,
     implicit: Option<TcpListener>,
-    tls: Option<Tls>,
-    address: SocketAddr,
-    stopper: Stopper,
+    tls: Option<Arc<Tls>>,
+    shared: Arc<Shared>,
     accounts: Option<Arc<dyn Accounts>>,
     storage: Arc<dyn Storage>,
     sinks: Vec<Box<dyn Sink>>,
     settings: Settings,
-    caps: Caps,
-    bans: Bans,
-    grace: Duration,
     supervisor: Box<dyn Supervisor>,
 }
 
 /// Stops a server from another thread.
 #[derive(Debug, Clone)]
-pub struct Stopper {
-    wake: Arc<OwnedFd>,
-}
+pub struct Stopper(Arc<Shared>);
 
 impl Stopper {
     /// No more clients; those who are there end, transfers within the grace time.
     pub fn stop(&self) {
-        if let Err(errno) = rustix::io::write(&self.wake, &1u64.to_ne_bytes()) {
-            log::error!("the server can't be stopped: {errno}");
-        }
+        Remote::new(self.0.clone()).stop();
     }
 }
 
@@ -73,20 +70,27 @@ impl Server {
     /// The same with a socket that listens already, such as one of systemd's.
     pub fn listening(listener: TcpListener) -> io::Result<Server> {
         listener.set_nonblocking(true)?;
-        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
-        Ok(Server {
+        let shared = Shared {
             address: listener.local_addr()?,
+            started: Timestamp::now(),
+            wake: rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?,
+            registry: Registry::new(Caps::default()),
+            bans: Arc::new(Bans::new(0, Duration::ZERO)),
+            tally: Arc::default(),
+            traffic: Arc::default(),
+            grace: Mutex::new(Duration::from_secs(8)),
+            services: Mutex::default(),
+            accounts: Mutex::default(),
+        };
+        Ok(Server {
             listener,
             implicit: None,
             tls: None,
-            stopper: Stopper { wake: Arc::new(wake) },
+            shared: Arc::new(shared),
             accounts: None,
             storage: Arc::new(Disk::new()),
             sinks: Vec::new(),
             settings: Settings::default(),
-            caps: Caps::default(),
-            bans: Bans::new(0, Duration::ZERO),
-            grace: Duration::from_secs(8),
             supervisor: Box::new(()),
         })
     }
@@ -106,7 +110,7 @@ impl Server {
 
     /// The certificate that clients are offered. Without this, TLS is not spoken.
     pub fn tls(mut self, tls: Tls) -> Server {
-        self.tls = Some(tls);
+        self.tls = Some(Arc::new(tls));
         self
     }
 
@@ -135,20 +139,20 @@ impl Server {
     }
 
     /// How many may be there at once.
-    pub fn caps(mut self, caps: Caps) -> Server {
-        self.caps = caps;
+    pub fn caps(self, caps: Caps) -> Server {
+        self.shared.registry.set_caps(caps);
         self
     }
 
     /// Refuses an address after so many failed logins within a period, for that period.
-    pub fn ban_after(mut self, failures: u32, period: Duration) -> Server {
-        self.bans = Bans::new(failures, period);
+    pub fn ban_after(self, failures: u32, period: Duration) -> Server {
+        self.shared.bans.set_rules(failures, period);
         self
     }
 
     /// How long transfers may go on when the server stops.
-    pub fn grace(mut self, grace: Duration) -> Server {
-        self.grace = grace;
+    pub fn grace(self, grace: Duration) -> Server {
+        *lock(&self.shared.grace) = grace;
         self
     }
 
@@ -160,7 +164,7 @@ impl Server {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.shared.address
     }
 
     /// Where TLS comes before the greeting.
@@ -170,7 +174,12 @@ impl Server {
 
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        Stopper(self.shared.clone())
+    }
+
+    /// What asks it to stop, and more than that.
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.shared.clone())
     }
 
     /// Serves until stopped. All events are with their sinks when it returns.
@@ -178,117 +187,36 @@ impl Server {
         if self.tls.is_none() && (self.implicit.is_some() || self.settings.tls_rules.need_a_certificate()) {
             return Err(io::Error::new(ErrorKind::InvalidInput, "TLS is asked for, but there is no certificate"));
         }
+        let shared = self.shared;
         let accounts = self.accounts.unwrap_or_else(|| Arc::new(Nobody));
-        let (bus, audit) = Audit::start(self.sinks)?;
-        let services = Arc::new(Services {
+        let mut sinks = self.sinks;
+        sinks.push(Box::new(Counting(shared.tally.clone())));
+        let (bus, audit) = Audit::start(sinks)?;
+        shared.set_services(Services {
             settings: self.settings,
             tls: self.tls,
-            verifier: Verifier::start(accounts.clone())?,
+            verifier: Verifier::start(accounts)?,
             storage: self.storage,
-            bus,
-            bans: self.bans,
-            complaints: Complaints::default(),
-            limiter: Limiter::default(),
+            bus: bus.clone(),
+            bans: shared.bans.clone(),
+            complaints: Arc::new(Complaints::default()),
+            limiter: Arc::new(Limiter::default()),
+            traffic: shared.traffic.clone(),
         });
-        let registry = Registry::new(self.caps);
-        services.bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(self.address)));
-        let reception = Reception {
-            listener: self.listener,
-            implicit: self.implicit,
-            wake: &self.stopper.wake,
-            registry: registry.clone(),
-            services,
-        };
+        bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(shared.address)));
+        let reception = Reception { listener: self.listener, implicit: self.implicit, shared: &shared };
         self.supervisor.ready();
         let result = reception.serve(&mut *self.supervisor);
         self.supervisor.stopping();
-        registry.end_all(Instant::now() + self.grace);
-        registry.wait_until_empty(self.grace + GOODBYE);
-        accounts.finish();
-        let safe = audit.finish(Event::now(Kind::ServerStopped, None, Subject::Server(self.address)));
+        if result.is_ok() {
+            shared.registry.wait_until_drained();
+        }
+        let grace = *lock(&shared.grace);
+        shared.registry.end_all(Instant::now() + grace);
+        shared.registry.wait_until_empty(grace + GOODBYE);
+        shared.finish_accounts();
+        let safe = audit.finish(Event::now(Kind::ServerStopped, None, Subject::Server(shared.address)));
         result.and(if safe { Ok(()) } else { Err(io::Error::other("events were lost")) })
-    }
-}
-
-/// The accept loop.
-struct Reception<'a> {
-    listener: TcpListener,
-    implicit: Option<TcpListener>,
-    wake: &'a OwnedFd,
-    registry: Registry,
-    services: Arc<Services>,
-}
-
-impl Reception<'_> {
-    /// Until the stopper wakes it. Whatever happens to one connection, the next is accepted.
-    fn serve(self, supervisor: &mut dyn Supervisor) -> io::Result<()> {
-        loop {
-            let until = supervisor.alive();
-            // Without a second one, the first is asked twice, and answers once.
-            let implicit = self.implicit.as_ref().unwrap_or(&self.listener);
-            let sockets = [self.wake.as_fd(), self.listener.as_fd(), implicit.as_fd()];
-            let [stopped, ready, implicit_ready] = wait::any(sockets.map(|socket| (socket, For::Reading)), until)?;
-            if stopped {
-                return Ok(());
-            }
-            if ready && self.accept(&self.listener, false)? {
-                return Ok(());
-            }
-            if implicit_ready
-                && let Some(listener) = &self.implicit
-                && self.accept(listener, true)?
-            {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Takes one connection that waits; true if the server was stopped meanwhile.
-    fn accept(&self, listener: &TcpListener, is_implicit: bool) -> io::Result<bool> {
-        match listener.accept() {
-            Ok((stream, peer)) => self.admit(stream, peer, is_implicit),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
-                ) => {}
-            Err(error) => {
-                self.services.complaints.note(|| format!("connections can't be accepted: {error}"));
-                return wait::one(self.wake.as_fd(), For::Reading, Some(Instant::now() + BREATH));
-            }
-        }
-        Ok(false)
-    }
-
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, is_implicit: bool) {
-        let address = peer.ip().to_canonical();
-        let refused = match self.services.bans.is_banned(address) {
-            true => Err((stream, "Too many failed logins; try again later.")),
-            false => self.registry.admit(stream, peer, is_implicit),
-        };
-        match refused {
-            Ok(seat) => self.start(seat),
-            Err((stream, why)) => self.refuse(&stream, address, why, is_implicit),
-        }
-    }
-
-    fn start(&self, seat: Seat) {
-        let services = self.services.clone();
-        let handle = seat.handle().clone();
-        let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
-        if let Err(error) = thread.spawn(move || session::run(&services, seat.handle())) {
-            self.services.complaints.note(|| format!("no thread for a session: {error}"));
-            handle.send_away("The server is overloaded; try again later.");
-        }
-    }
-
-    fn refuse(&self, mut stream: &TcpStream, address: IpAddr, why: &str, is_implicit: bool) {
-        self.services.complaints.note(|| format!("refused {address}: {why}"));
-        if is_implicit {
-            return; // a client that waits for TLS understands only the end
-        }
-        // A fresh socket has room for a line; if the client has gone, nothing is to be done.
-        let _ = stream.write_all(Reply::new(421, why).as_bytes());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is on, and how many may be.
 
+use super::tally::Refused;
 use crate::locks::lock;
 use crate::session::{Ending, Handle};
 use jiff::Timestamp;
@@ -33,8 +34,18 @@ impl Default for Caps {
 /// The sessions that run; a clone shares them.
 #[derive(Debug, Clone)]
 pub(super) struct Registry {
-    caps: Caps,
     shared: Arc<Shared>,
+}
+
+/// What is to become of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    /// It goes on.
+    Serve,
+    /// It ends with the last session.
+    Drain,
+    /// It ends.
+    Stop,
 }
 
 #[derive(Debug)]
@@ -45,6 +56,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct Sessions {
+    caps: Caps,
+    wish: Wish,
     next_id: u64,
     running: BTreeMap<u64, Arc<Handle>>,
 }
@@ -60,8 +73,33 @@ impl Registry {
     pub(super) fn new(caps: Caps) -> Registry {
         // Numbers that no earlier run has given, unless a million clients came in each second of it.
         let next_id = Timestamp::now().as_microsecond().unsigned_abs();
-        let sessions = Mutex::new(Sessions { next_id, running: BTreeMap::new() });
-        Registry { caps, shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
+        let sessions = Mutex::new(Sessions { caps, wish: Wish::Serve, next_id, running: BTreeMap::new() });
+        Registry { shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
+    }
+
+    /// How many may be there from now on.
+    pub(super) fn set_caps(&self, caps: Caps) {
+        self.shared.lock().caps = caps;
+    }
+
+    /// All sessions, in the order in which they came.
+    pub(super) fn handles(&self) -> Vec<Arc<Handle>> {
+        self.shared.lock().running.values().cloned().collect()
+    }
+
+    /// Notes what is to become of the server. Who wants it drained twice, wants it to stop.
+    pub(super) fn wish(&self, wish: Wish) {
+        let mut sessions = self.shared.lock();
+        sessions.wish = match (sessions.wish, wish) {
+            (Wish::Drain, Wish::Drain) => Wish::Stop,
+            (before, wish) => before.max(wish),
+        };
+        self.shared.left.notify_all();
+    }
+
+    /// Whether no more clients are taken.
+    pub(super) fn is_ending(&self) -> bool {
+        self.shared.lock().wish != Wish::Serve
     }
 
     /// A place for a client, or why there is none. Waiting for a login is what most attackers do; see [`PATIENCE`].
@@ -70,22 +108,22 @@ impl Registry {
         stream: TcpStream,
         peer: SocketAddr,
         is_implicit: bool,
-    ) -> Result<Seat, (TcpStream, &'static str)> {
+    ) -> Result<Seat, (TcpStream, Refused)> {
         let mut sessions = self.shared.lock();
-        let running = &sessions.running;
-        if let Some(most) = self.caps.per_address {
+        let (caps, running) = (sessions.caps, &sessions.running);
+        if let Some(most) = caps.per_address {
             let address = peer.ip().to_canonical();
             let same = running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
             if same.count() >= most {
-                return Err((stream, "Too many connections from the same IP address."));
+                return Err((stream, Refused::TooManyThere));
             }
         }
-        let is_full = self.caps.total.is_some_and(|most| running.len() >= most);
-        let is_crowded = self.caps.pending.is_some_and(|most| {
+        let is_full = caps.total.is_some_and(|most| running.len() >= most);
+        let is_crowded = caps.pending.is_some_and(|most| {
             running.len() >= most && running.values().filter(|handle| !handle.is_logged_in()).count() >= most
         });
         if (is_full || is_crowded) && !sessions.make_room() {
-            return Err((stream, "Too many connections. Service temporarily unavailable."));
+            return Err((stream, Refused::TooMany));
         }
         let id = sessions.next_id;
         sessions.next_id += 1;
@@ -99,6 +137,12 @@ impl Registry {
         for handle in self.shared.lock().running.values() {
             handle.end(Ending::Stop { transfers_until });
         }
+    }
+
+    /// Waits until the last session has left, however long that takes, or the server is to stop.
+    pub(super) fn wait_until_drained(&self) {
+        let is_to_wait = |sessions: &mut Sessions| !sessions.running.is_empty() && sessions.wish != Wish::Stop;
+        drop(self.shared.left.wait_while(self.shared.lock(), is_to_wait));
     }
 
     /// Waits until the last session has left, but not for ever.
@@ -153,7 +197,7 @@ mod tests {
 
     fn admit(registry: &Registry) -> Result<Seat, &'static str> {
         let (stream, peer) = stream();
-        registry.admit(stream, peer, false).map_err(|(_, why)| why)
+        registry.admit(stream, peer, false).map_err(|(_, why)| why.text())
     }
 
     #[test]

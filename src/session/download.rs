@@ -2,7 +2,7 @@
 
 use super::transfer::{Cut, Room, Wire, beyond_the_end, opening, send_error};
 use super::workspace::Workspace;
-use super::{End, Talk, errors};
+use super::{Direction, End, Talk, errors};
 use crate::events::Kind;
 use crate::net::data::DataStream;
 use crate::protocol::ascii::ToNetwork;
@@ -34,7 +34,8 @@ pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPat
     if let Some(reply) = talk.no_door() {
         return Ok(reply);
     }
-    let mut wire = Wire::at_rate(talk, workspace.rates.download.as_ref());
+    talk.handle.show(path.as_bytes(), Some(Direction::Download), Some(source.size() - offset));
+    let mut wire = Wire::at_rate(talk, Direction::Download, workspace.rates.download.as_ref());
     let result = wire.send(&opening(), |wire, data| send_source(wire, data, &mut *source, offset));
     wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
 }

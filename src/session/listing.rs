@@ -35,6 +35,7 @@ enum Found {
 pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (recursive, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
+    talk.handle.show(path.as_bytes(), None, None);
     let found = match find(workspace, &path, Detail::ShowLinks) {
         Ok(found) => found,
         Err(error) => return Ok(errors::refusal(&error)),
@@ -58,6 +59,7 @@ pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) ->
 pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (_, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
+    talk.handle.show(path.as_bytes(), None, None);
     let found = match find(workspace, &path, Detail::Names) {
         Ok(found) => found,
         Err(error) => return Ok(errors::refusal(&error)),
@@ -85,6 +87,7 @@ pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -
 /// MLSD.
 pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let path = workspace.at(raw);
+    talk.handle.show(path.as_bytes(), None, None);
     let mut listing = match workspace.home.list(&path, Detail::Follow) {
         Ok(listing) => listing,
         Err(Error::NotADirectory) if workspace.home.facts(&path, Detail::Follow).is_ok() => {

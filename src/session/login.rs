@@ -136,6 +136,7 @@ impl Session<'_> {
         let services = self.talk.services;
         services.verifier.logged_in(&known.account);
         self.failed_logins = 0;
+        self.talk.handle.set_user(Some(&known.account.username));
         self.phase = Phase::Ready(Box::new(Workspace::new(known, services, seat)));
         self.talk.tell(Kind::Login, Subject::Session);
         Reply::new(code, "welcome.")
@@ -185,6 +186,7 @@ impl Session<'_> {
             self.talk.tell(Kind::Logout, Subject::Session);
             self.login_until = self.talk.settings().login_timeout.map(|limit| Instant::now() + limit);
             self.talk.handle.set_login(Waiting::Pending(Instant::now()));
+            self.talk.handle.set_user(None);
             self.talk.protect = Protect::new(self.talk.handle.is_implicit());
         }
         self.talk.forget_needs();

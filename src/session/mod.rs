@@ -3,6 +3,7 @@
 
 mod door;
 mod download;
+mod end;
 mod errors;
 mod files;
 pub mod gate;
@@ -13,14 +14,16 @@ mod listing;
 mod login;
 mod pace;
 mod tls;
+mod traffic;
 mod transfer;
 mod upload;
 mod workspace;
 
 pub use gate::Gate;
-pub use handle::{Ending, Handle};
+pub use handle::{Doing, Ending, Flow, Glance, Handle, Stage};
 pub use limiter::Limiter;
 pub use tls::{Needs, SessionReuse, TlsRules};
+pub use traffic::{Direction, Traffic};
 
 use crate::accounts::{Denial, Permission, Refusal, Verifier};
 use crate::events::{Bus, Complaints, Event, Kind, SessionTag, Subject};
@@ -38,8 +41,7 @@ use crate::protocol::shown::Shown;
 use crate::protocol::verb;
 use crate::storage::Storage;
 use door::Door;
-use std::fmt;
-use std::io;
+use end::End;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,12 +112,13 @@ impl Default for Settings {
     }
 }
 
-/// What all sessions of a server share.
+/// What the sessions share that began with the same configuration.
+#[derive(Clone)]
 pub struct Services {
     /// See [`Settings`].
     pub settings: Settings,
     /// The certificate and what belongs to it; None: TLS is not spoken.
-    pub tls: Option<Tls>,
+    pub tls: Option<Arc<Tls>>,
     /// Who may log in.
     pub verifier: Verifier,
     /// Where the files are.
@@ -123,11 +126,13 @@ pub struct Services {
     /// Where events go.
     pub bus: Bus,
     /// Who has failed too often.
-    pub bans: Bans,
+    pub bans: Arc<Bans>,
     /// Complaints about clients, which could be many.
-    pub complaints: Complaints,
+    pub complaints: Arc<Complaints>,
     /// What holds accounts back.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
+    /// How much was transferred.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Who the client is, as far as we know.
@@ -178,92 +183,6 @@ struct Modes {
 impl Default for Modes {
     fn default() -> Modes {
         Modes { kind: TransferType::Ascii, restart: 0, facts: FactSet::default(), only_epsv: false }
-    }
-}
-
-/// Why a session ends.
-#[derive(Debug)]
-enum End {
-    Quit,
-    Gone,
-    Idle,
-    LoginTimeout,
-    TooManyFailures,
-    AccountsUnavailable,
-    JournalUnwritable,
-    AccountClosed(String),
-    DataStalled,
-    NotFtp,
-    Handshake(io::Error),
-    AfterRein(io::Error),
-    Injected,
-    Stopping,
-    Evicted,
-    Panicked,
-    Broken(io::Error),
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> End {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => End::Gone,
-            _ => End::Broken(error),
-        }
-    }
-}
-
-impl From<Ending> for End {
-    fn from(ending: Ending) -> End {
-        match ending {
-            Ending::Stop { .. } => End::Stopping,
-            Ending::Evicted => End::Evicted,
-        }
-    }
-}
-
-/// The reason that the event gives.
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            End::Quit => "quit",
-            End::Gone => "the client closed the connection",
-            End::Idle => "idle for too long",
-            End::LoginTimeout => "no login in time",
-            End::TooManyFailures => "too many failed logins",
-            End::AccountsUnavailable => "the accounts can't be read",
-            End::JournalUnwritable => "the journal can't be written",
-            End::AccountClosed(why) => return write!(f, "account closed: {why}"),
-            End::DataStalled => "the data connection stalled",
-            End::NotFtp => "the client speaks HTTP",
-            End::Handshake(error) => return write!(f, "TLS handshake: {error}"),
-            End::AfterRein(error) => return write!(f, "TLS did not end after REIN: {error}"),
-            End::Injected => "the client sent something behind AUTH before TLS began",
-            End::Stopping => "the server stops",
-            End::Evicted => "made room for another client before login",
-            End::Panicked => "an internal error",
-            End::Broken(error) => return write!(f, "{error}"),
-        })
-    }
-}
-
-impl End {
-    /// What the client is told, if it can still be told anything.
-    fn farewell(&self) -> Option<Reply> {
-        let text = match self {
-            End::Quit | End::Gone | End::Broken(_) | End::Handshake(_) | End::AfterRein(_) => return None,
-            End::TooManyFailures | End::Evicted => return None,
-            End::Idle => "Control connection timed out.",
-            End::LoginTimeout => "Login timed out.",
-            End::AccountsUnavailable => "Accounts can't be read at the moment; try again later.",
-            End::JournalUnwritable => errors::JOURNAL_UNWRITABLE,
-            End::AccountClosed(_) => "The account is no longer active.",
-            End::DataStalled => "Data connection timed out.",
-            End::NotFtp => "This is an FTP server.",
-            End::Injected => "Nothing may follow AUTH before TLS has begun.",
-            End::Stopping => "The server is shutting down.",
-            End::Panicked => "Internal error.",
-        };
-        Some(Reply::new(421, text))
     }
 }
 
@@ -326,6 +245,7 @@ impl<'a> Session<'a> {
                 Line::Whole(line) => self.obey(&line)?,
             };
             self.talk.say(&reply)?;
+            self.talk.handle.rest();
             if self.talk.quitting {
                 return Err(End::Quit);
             }
@@ -372,6 +292,7 @@ impl<'a> Session<'a> {
             Err(reply) => return Ok(reply),
         };
         log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
+        self.talk.handle.begin(request.entry.name);
         if request.needs_login() && !self.is_logged_in() {
             return Ok(log_in_first());
         }

@@ -1,7 +1,7 @@
 //! Transfers of an account that may send or receive only so many bytes a second.
 
 use super::transfer::{Cut, Wire};
-use super::{Ending, Talk};
+use super::{Direction, Ending, Talk};
 use crate::locks::lock;
 use crate::net::wait;
 use std::num::NonZeroU64;
@@ -95,9 +95,10 @@ impl Pace {
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
-    /// A transfer at this rate.
-    pub(super) fn at_rate(talk: &'t mut Talk<'a>, rate: Option<&Arc<Bucket>>) -> Wire<'t, 'a> {
+    /// A file that goes this way, at this rate.
+    pub(super) fn at_rate(talk: &'t mut Talk<'a>, direction: Direction, rate: Option<&Arc<Bucket>>) -> Wire<'t, 'a> {
         let mut wire = Wire::new(talk);
+        wire.direction = Some(direction);
         wire.pace = rate.map(Pace::new);
         wire
     }
@@ -110,6 +111,10 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// So many bytes went.
     pub(super) fn count(&mut self, length: usize) {
         self.bytes += length as u64;
+        self.talk.handle.set_bytes(self.bytes);
+        if let Some(direction) = self.direction {
+            self.talk.services.traffic.count(direction, length as u64);
+        }
         if let Some(pace) = &mut self.pace {
             pace.until = pace.bucket.spend(length);
         }
@@ -129,8 +134,10 @@ impl<'t, 'a> Wire<'t, 'a> {
 
     fn rest(&mut self, until: Instant) -> Result<(), Cut> {
         // Who has said QUIT is not heard any more; that the server stops has to be asked.
-        if let Some(Ending::Stop { transfers_until }) = self.talk.handle.ending() {
-            self.draining = Some(transfers_until);
+        match self.talk.handle.ending() {
+            Some(Ending::Stop { transfers_until }) => self.draining = Some(transfers_until),
+            Some(Ending::Kicked) => return Err(Cut::Kicked),
+            Some(Ending::Evicted) | None => {}
         }
         let now = Instant::now();
         if self.draining.is_some_and(|end| end <= now) {

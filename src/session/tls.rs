@@ -115,6 +115,7 @@ impl Session<'_> {
             return Err(self.talk.handle.ending().map_or(End::Handshake(error), End::from));
         }
         self.talk.tag.tls = self.talk.control.protection();
+        self.talk.handle.set_tls(self.talk.tag.tls);
         if let Some(Protection { version, cipher }) = &self.talk.tag.tls {
             log::debug!("session {}: {version}, {cipher}", self.talk.tag.id);
         }
@@ -128,6 +129,7 @@ impl Session<'_> {
             return Err(self.talk.handle.ending().map_or(End::AfterRein(error), End::from));
         }
         self.talk.tag.tls = None;
+        self.talk.handle.set_tls(None);
         self.talk.handle.set_secured(false);
         Ok(())
     }

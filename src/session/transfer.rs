@@ -3,7 +3,7 @@
 
 use super::door::Door;
 use super::pace::Pace;
-use super::{End, Ending, Talk, errors, info};
+use super::{Direction, End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::{Connecting, DataStream};
 use crate::net::passive::PassivePort;
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// How long a socket is waited for before it is tried all the same.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Who hears nothing but the data looks around so often.
+const LOOK_AROUND: Duration = Duration::from_millis(200);
 
 /// Why a transfer ended before its end.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(super) enum Cut {
     Reset(io::Error),
     Stalled,
     Stopping,
+    Kicked,
     Storage(Error),
     /// A gate has decided against it, with these words.
     Refused {
@@ -67,6 +70,7 @@ impl Cut {
             Cut::Reset(error) => format!("the data connection broke: {error}"),
             Cut::Stalled => "the data connection stalled".to_string(),
             Cut::Stopping => "the server stopped".to_string(),
+            Cut::Kicked => "kicked by the administrator".to_string(),
             Cut::Storage(error) => error.to_string(),
             Cut::Refused { gate, remark: None } => format!("gate {gate} refused it"),
             Cut::Refused { gate, remark: Some(remark) } => format!("gate {gate} refused it: {remark}"),
@@ -90,6 +94,7 @@ impl Cut {
             Cut::ControlGone => Err(End::Gone),
             Cut::Stalled => Err(End::DataStalled),
             Cut::Stopping => Err(End::Stopping),
+            Cut::Kicked => Err(End::Kicked),
         }
     }
 }
@@ -134,11 +139,13 @@ pub(super) struct Wire<'t, 'a> {
     pub(super) draining: Option<Instant>,
     /// None: as fast as it goes.
     pub(super) pace: Option<Pace>,
+    /// Where a file's bytes go; None: they are no file's.
+    pub(super) direction: Option<Direction>,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
-        Wire { talk, bytes: 0, began: Instant::now(), tls: None, draining: None, pace: None }
+        Wire { talk, bytes: 0, began: Instant::now(), tls: None, draining: None, pace: None, direction: None }
     }
 
     pub(super) fn kind(&self) -> TransferType {
@@ -194,6 +201,7 @@ impl<'t, 'a> Wire<'t, 'a> {
             }
         }
         self.tls = data.tls().and_then(Records::protection);
+        self.talk.handle.set_data_tls(self.tls);
         let is_ours = data.tls().is_some_and(|tls| self.talk.control.owns(tls));
         self.talk.judge_reuse(is_ours).map_err(|why| Cut::Insecure(why.to_string()))
     }
@@ -235,9 +243,21 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// Waits until the data connection is ready, and hears meanwhile what the client says; that gives it no more time.
     pub(super) fn ready(&mut self, data: BorrowedFd<'_>, what: For, until: Option<Instant>) -> Result<(), Cut> {
         loop {
+            if self.talk.handle.is_kicked() {
+                return Err(Cut::Kicked);
+            }
             let until = [until, self.draining].into_iter().flatten().min();
             let (control_ready, data_ready) = match self.is_alone() {
-                true => (false, wait::one(data, what, until).map_err(Cut::Reset)?),
+                true => {
+                    // Nothing wakes it then but the data.
+                    let look = Instant::now() + LOOK_AROUND;
+                    let end = until.map_or(look, |until| until.min(look));
+                    let data_ready = wait::one(data, what, Some(end)).map_err(Cut::Reset)?;
+                    if !data_ready && until.is_none_or(|until| until > look) {
+                        continue;
+                    }
+                    (false, data_ready)
+                }
                 false => {
                     let control = (self.talk.control.as_fd(), self.hearing());
                     let ready = wait::either(control, (data, what), until).map_err(Cut::Reset)?;
@@ -291,6 +311,7 @@ impl<'t, 'a> Wire<'t, 'a> {
                 Ok(())
             }
             Some(Ending::Evicted) => Err(Cut::Stopping),
+            Some(Ending::Kicked) => Err(Cut::Kicked),
             None if hung_up => Err(Cut::ControlGone),
             None => self.answer(),
         }

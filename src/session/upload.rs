@@ -2,7 +2,7 @@
 
 use super::transfer::{Cut, Wire, beyond_the_end, opening};
 use super::workspace::Workspace;
-use super::{End, Talk, errors, files, gate};
+use super::{Direction, End, Talk, errors, files, gate};
 use crate::accounts::Permission;
 use crate::events::Kind;
 use crate::net::data::DataStream;
@@ -106,7 +106,8 @@ fn receive(
     if has_gates && !gate::can_be_examined(&*upload) {
         return Ok(only_whole());
     }
-    let mut wire = Wire::at_rate(talk, workspace.rates.upload.as_ref());
+    talk.handle.show(path.as_bytes(), Some(Direction::Upload), None);
+    let mut wire = Wire::at_rate(talk, Direction::Upload, workspace.rates.upload.as_ref());
     let received = wire.open(opening).and_then(|mut data| {
         let received = copy(&mut wire, &mut data, &mut *upload);
         data.cut(true); // of us, nothing more comes in any case

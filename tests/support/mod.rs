@@ -2,6 +2,7 @@
 //! client that says lines and expects codes.
 
 mod client;
+mod control;
 mod embedded;
 mod managed;
 mod server;
@@ -9,7 +10,7 @@ mod tls;
 
 pub use client::{Client, Data};
 pub use embedded::Embedded;
-pub use managed::{Managed, finish};
+pub use managed::{Done, Managed, finish};
 pub use server::{Builder, Signal, TestServer, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};
 

@@ -267,6 +267,12 @@ impl Builder {
         self
     }
 
+    /// With these options alone.
+    pub fn only_args(mut self, args: &[&str]) -> Builder {
+        self.args = args.iter().map(|arg| arg.to_string()).collect();
+        self
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Builder {
         self.env.push((name.to_string(), value.to_string()));
         self

@@ -128,6 +128,11 @@ impl Directory for DjangoDatabase {
         self.last_login.note(ftp_account);
     }
 
+    fn refresh(&self) -> Result<(), String> {
+        // Changes are noticed in any case; but that it can be read.
+        self.has_ftp_accounts().map(drop)
+    }
+
     fn finish(&self) {
         self.last_login.flush();
     }

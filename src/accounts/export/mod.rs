@@ -17,7 +17,7 @@ use crate::locks::lock;
 use crossbeam_channel::{Sender, bounded};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use watcher::{InForce, Watcher};
+use watcher::{InForce, Question, Watcher};
 
 /// The users of a Django site, with the accounts of django-ftpserver, as `manage.py dumpdata auth.user auth.group
 /// django_ftpserver` wrote them: JSON or JSON lines, gzipped or not, with natural keys or without.
@@ -27,7 +27,7 @@ pub struct DjangoExport {
     /// What is to watch the file, until it does.
     watcher: Mutex<Option<Watcher>>,
     /// The thread that watches the file ends when this is dropped.
-    watch: OnceLock<Sender<()>>,
+    watch: OnceLock<Sender<Question>>,
 }
 
 impl DjangoExport {
@@ -42,17 +42,18 @@ impl DjangoExport {
         Ok(DjangoExport { in_force, watcher: Mutex::new(Some(watcher)), watch: OnceLock::new() })
     }
 
-    fn begin_to_watch(&self) {
+    /// The way to the thread that watches the file.
+    fn watch(&self) -> &Sender<Question> {
         self.watch.get_or_init(|| {
-            let (watch, stop) = bounded(0);
+            let (watch, questions) = bounded(0);
             if let Some(watcher) = lock(&self.watcher).take() {
-                let thread = std::thread::Builder::new().name("export".into()).spawn(move || watcher.run(&stop));
+                let thread = std::thread::Builder::new().name("export".into()).spawn(move || watcher.run(&questions));
                 if let Err(error) = thread {
                     log::error!("export: it is not watched, changes of it count after a restart: {error}");
                 }
             }
             watch
-        });
+        })
     }
 
     /// Whether it has anything of django-ftpserver.
@@ -63,7 +64,7 @@ impl DjangoExport {
 
 impl Directory for DjangoExport {
     fn find(&self, username: &str, _: Patience) -> Result<Option<User>, String> {
-        self.begin_to_watch();
+        self.watch();
         Ok(self.in_force.users().find(username))
     }
 
@@ -77,7 +78,14 @@ impl Directory for DjangoExport {
     }
 
     fn version(&self) -> u64 {
-        self.begin_to_watch();
+        self.watch();
         self.in_force.version()
+    }
+
+    fn refresh(&self) -> Result<(), String> {
+        let (answer, answered) = bounded(1);
+        // If the thread has ended, the answer's other end is dropped.
+        let _ = self.watch().send(answer);
+        answered.recv().unwrap_or_else(|_| Err("export: the thread that reads it has ended".to_string()))
     }
 }

@@ -5,7 +5,7 @@ use super::file::{self, State};
 use super::reader;
 use super::users::Users;
 use crate::accounts::user::FieldNames;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_millis(250);
 /// JSON lines that are written in place are whole when nothing was written for so long: who writes them may pause.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// Whether the file could be read at once is answered there.
+pub(super) type Question = Sender<Result<(), String>>;
 
 /// The users that are in force.
 #[derive(Debug)]
@@ -77,10 +80,25 @@ impl Watcher {
     }
 
     /// Runs until the other end of the channel is dropped.
-    pub fn run(mut self, stop: &Receiver<()>) {
-        while stop.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-            self.look();
+    pub fn run(mut self, questions: &Receiver<Question>) {
+        loop {
+            match questions.recv_timeout(PERIOD) {
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+                // Who asks waits for the answer.
+                Ok(answer) => drop(answer.send(self.read_now())),
+            }
         }
+    }
+
+    /// Reads it as it is: somebody says that it is whole.
+    fn read_now(&mut self) -> Result<(), String> {
+        let now = State::of(&self.path);
+        let users = read(&self.path, &self.names).map_err(|fault| fault.text)?;
+        self.read = Some(now).filter(|state| !state.is_fresh());
+        self.waiting = None;
+        self.take(users);
+        Ok(())
     }
 
     /// A file is read when it has stayed the same for a period. Who writes it in place, writes on; and what is written

@@ -26,12 +26,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Log(Option<Arc<Mutex<LogFile>>>);
 
 impl Log {
-    /// Opens its file anew, and says so.
+    /// Opens its file anew, if it has one, and says so.
     pub(super) fn reopen(&self) {
-        let Some(file) = &self.0 else {
-            log::info!("there is no log file to be opened anew");
-            return;
-        };
+        let Some(file) = &self.0 else { return };
         // What is logged takes the same lock.
         let reopened = lock(file).reopen();
         match reopened {

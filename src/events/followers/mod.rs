@@ -3,6 +3,7 @@
 
 pub mod exec;
 mod position;
+mod progress;
 mod sqlite;
 mod syslog;
 mod webhook;
@@ -10,6 +11,7 @@ mod xferlog;
 
 pub use exec::Exec;
 pub use position::{Position, highest};
+pub use progress::{Lag, Watch};
 pub use sqlite::AuditDatabase;
 pub use syslog::Syslog;
 pub use webhook::Webhook;
@@ -18,9 +20,11 @@ pub use xferlog::Xferlog;
 use super::line::Line;
 use super::reader::Reader;
 use super::tide::Tide;
+use progress::Progress;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -82,7 +86,7 @@ pub struct Plan {
 /// A follower that runs.
 #[derive(Debug)]
 pub struct Running {
-    name: String,
+    watch: Watch,
     thread: JoinHandle<()>,
 }
 
@@ -93,18 +97,26 @@ impl Running {
         if position.get().is_none() {
             position.set(latest)?;
         }
-        let name = plan.name.clone();
-        let reader = Reader::new(&plan.journal, position.get().unwrap_or(latest));
-        let mut work = Work { follower, plan, position, reader, tide, complained: None };
-        let thread = std::thread::Builder::new().name(format!("follow-{name}")).spawn(move || work.run())?;
-        Ok(Running { name, thread })
+        let begin = position.get().unwrap_or(latest);
+        let reader = Reader::new(&plan.journal, begin);
+        let progress = Arc::<Progress>::default();
+        progress.reach(begin);
+        let watch = Watch { name: plan.name.clone(), latest, tide: tide.clone(), progress: progress.clone() };
+        let thread = std::thread::Builder::new().name(format!("follow-{}", plan.name));
+        let mut work = Work { follower, plan, position, reader, tide, progress, complained: None };
+        Ok(Running { watch, thread: thread.spawn(move || work.run())? })
+    }
+
+    /// What tells how far it is behind.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     /// Waits until it has ended, behind [`Tide::end`]; false if it is stuck.
     pub fn join_until(self, deadline: Instant) -> bool {
         while !self.thread.is_finished() {
             if Instant::now() >= deadline {
-                log::warn!("{} is still busy; it goes on from where it was at the next start", self.name);
+                log::warn!("{} is still busy; it goes on from where it was at the next start", self.watch.name);
                 return false;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -119,6 +131,7 @@ struct Work {
     position: Position,
     reader: Reader,
     tide: Tide,
+    progress: Arc<Progress>,
     complained: Option<Instant>,
 }
 
@@ -169,6 +182,9 @@ impl Work {
     /// Tries until all are delivered or set aside; false if the server ends before.
     fn deliver_all(&mut self, lines: &[Line]) -> bool {
         let (mut pause, mut tries) = (FIRST_PAUSE, 0);
+        if let Some(first) = lines.first() {
+            self.progress.begin(first);
+        }
         loop {
             let delivered = catch_unwind(AssertUnwindSafe(|| self.follower.deliver(lines)));
             let why = match delivered.unwrap_or_else(|_| Err(Trouble::Event("it panicked".to_string()))) {
@@ -188,6 +204,7 @@ impl Work {
                     why
                 }
             };
+            self.progress.fail();
             self.complain(&why);
             if self.tide.rest(pause) {
                 return false;
@@ -195,12 +212,13 @@ impl Work {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         if let Some(last) = lines.last() {
-            self.position.advance(last.seq());
+            self.advance(last.seq());
         }
         true
     }
 
     fn set_aside(&mut self, line: &Line, why: &str) {
+        self.progress.set_aside();
         let (name, seq, tries) = (&self.plan.name, line.seq(), self.plan.tries);
         match position::set_aside(&self.plan.state, name, line.json()) {
             Ok(path) => {
@@ -213,10 +231,15 @@ impl Work {
     /// Where it would go on after kill -9.
     fn save(&mut self) {
         // What nobody wanted need not be read again.
-        self.position.advance(self.reader.position());
+        self.advance(self.reader.position());
         if let Err(error) = self.position.save() {
             self.complain(&format!("{}: {error}", self.plan.state.display()));
         }
+    }
+
+    fn advance(&mut self, to: u64) {
+        self.position.advance(to);
+        self.progress.reach(to);
     }
 
     fn complain(&mut self, why: &str) {

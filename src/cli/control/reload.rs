@@ -1,0 +1,175 @@
+//! Reads the configuration anew, as it was read at the start: what can change does, for sessions that begin from then
+//! on, and all of it or nothing.
+
+use super::super::parts;
+use super::super::serve::warn_of;
+use crate::accounts::{Accounts, Verifier};
+use crate::config::{Config, Loaded};
+use crate::locks::lock;
+use crate::server::Remote;
+use crate::session::{Services, Settings};
+use std::sync::{Arc, Mutex};
+
+/// Knows what is in force.
+pub(super) struct Reloader {
+    in_force: Mutex<Config>,
+    remote: Remote,
+}
+
+impl Reloader {
+    pub(super) fn new(config: Config, remote: Remote) -> Reloader {
+        Reloader { in_force: Mutex::new(config), remote }
+    }
+
+    /// What is to be said of it in one line, or why nothing has changed.
+    pub(super) fn reload(&self) -> Result<String, String> {
+        let mut in_force = lock(&self.in_force);
+        let loaded =
+            Config::load(std::env::args_os().skip(2), std::env::vars_os()).map_err(|error| error.to_string())?;
+        let Loaded::Run(new) = loaded else { return Err("the command line asks for help".to_string()) };
+        let (config, later) = merged(&in_force, *new);
+        let current = self.remote.services().ok_or("the server has not begun yet")?;
+        let services = services(&in_force, &config, &current)?;
+        self.remote.set_services(services);
+        self.remote.set_caps(parts::caps(&config));
+        let (failures, period) = parts::ban_rules(&config);
+        self.remote.set_ban_rules(failures, period);
+        self.remote.set_grace(config.stop_timeout);
+        *in_force = config;
+        let later = match later.is_empty() {
+            true => String::new(),
+            false => format!("; takes effect at the next start: {}", later.join(", ")),
+        };
+        Ok(format!("the configuration was read anew{later}"))
+    }
+}
+
+/// What sessions are given that begin from now on. What has not changed is shared with those that run.
+fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
+    let verifier = if accounts_differ(old, new) {
+        let accounts = parts::accounts(new, None)?;
+        warn_of(&accounts.faults()?);
+        Verifier::start(Arc::from(accounts)).map_err(|error| format!("no login threads: {error}"))?
+    } else {
+        current.verifier.refresh()?;
+        current.verifier.clone()
+    };
+    let gates = current.settings.gates.clone();
+    if !gates.is_empty() && !new.atomic_uploads {
+        return Err("atomic_uploads: gates decide before an upload gets its name".to_string());
+    }
+    let mut settings = Settings { gates, ..parts::settings(new.clone()) };
+    if old.passive_ports == new.passive_ports {
+        settings.passive_ports = current.settings.passive_ports.clone();
+    }
+    if old.masquerade_address == new.masquerade_address {
+        settings.masquerade = current.settings.masquerade.clone();
+    }
+    let tls = parts::tls(new)?.map(Arc::new);
+    Ok(Services { settings, tls, verifier, ..current.clone() })
+}
+
+/// Whether who may log in, and what as, is decided in another way.
+fn accounts_differ(old: &Config, new: &Config) -> bool {
+    let rules = |config: &Config| {
+        let Config { all_users, home, read_perms, write_perms, .. } = config.clone();
+        (all_users, home, read_perms, write_perms, config.sections.users.clone(), config.sections.groups.clone())
+    };
+    let names = |config: &Config| {
+        let Config { user_table, username_field, password_field, active_field, superuser_field, .. } = config.clone();
+        (user_table, username_field, password_field, active_field, superuser_field)
+    };
+    let logins = |config: &Config| (config.legacy_hashes, config.login_cache_seconds);
+    rules(old) != rules(new) || names(old) != names(new) || logins(old) != logins(new)
+}
+
+/// The new configuration with what can't change now as it was, and the names of what waits for the next start.
+fn merged(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
+    let mut later = Vec::new();
+    macro_rules! keep {
+        ($($name:literal: $($field:ident).+;)*) => {$(
+            if new.$($field).+ != old.$($field).+ {
+                new.$($field).+.clone_from(&old.$($field).+);
+                later.push($name);
+            }
+        )*};
+    }
+    keep! {
+        "address": address;
+        "config": config;
+        "database": database;
+        "export": export;
+        "accounts_command": accounts_command;
+        "accounts_command_timeout": accounts_command_timeout;
+        "accounts_command_user": accounts_command_user;
+        "implicit_tls": implicit_tls;
+        "sync_uploads": sync_uploads;
+        "journal": journal;
+        "journal_size": journal_size;
+        "journal_keep": journal_keep;
+        "journal_sync": journal_sync;
+        "journal_full": journal_full;
+        "audit_database": audit_database;
+        "audit_days": audit_days;
+        "xferlog": xferlog;
+        "syslog": syslog;
+        "syslog_socket": syslog_socket;
+        "log_level": log_level;
+        "log_format": log_format;
+        "log_file": log_file;
+        "daemonize": daemonize;
+        "pidfile": pidfile;
+        "file_access_user": file_access_user;
+        "sandbox": sandbox;
+        "sandbox_paths": sandbox_paths;
+        "control": control;
+        "metrics_listen": metrics_listen;
+        "[[exec]]": sections.execs;
+        "[[gate]]": sections.gates;
+        "[[webhook]]": sections.webhooks;
+    }
+    // The program may need rights that the server has no more.
+    if old.accounts_command.is_some() {
+        keep! {
+            "home": home;
+            "all_users": all_users;
+            "read_perms": read_perms;
+            "write_perms": write_perms;
+            "legacy_hashes": legacy_hashes;
+            "login_cache_seconds": login_cache_seconds;
+            "[user]": sections.users;
+            "[group]": sections.groups;
+        }
+    }
+    (new, later)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::{Initial, OPTIONS};
+    use std::ffi::OsStr;
+
+    #[test]
+    fn every_option_changes_now_or_is_named() {
+        let old = Config::default();
+        for option in OPTIONS {
+            let mut new = old.clone();
+            let values = ["7", "false", "true", "off", "e", "always", "refuse", "debug", "json", "/x", "h:1", "cn"];
+            let example = match option.default {
+                Initial::Unset(_, example) => example,
+                Initial::Is(default) => values
+                    .into_iter()
+                    .find(|value| *value != default && option.set(&mut new.clone(), OsStr::new(value)).is_ok())
+                    .unwrap(),
+            };
+            option.set(&mut new, OsStr::new(example)).unwrap();
+            let (merged, later) = merged(&old, new.clone());
+            match *later {
+                [] => assert_eq!(merged, new, "{}", option.name),
+                [name] => assert!(name == option.name && merged == old, "{name}"),
+                _ => panic!("{later:?}"),
+            }
+        }
+    }
+}
