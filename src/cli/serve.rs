@@ -58,7 +58,8 @@ pub(super) struct Opened {
     notifier: Notifier,
 }
 
-/// Opens all of it, in an order that matters: sockets while this may still be root, files as the user who serves.
+/// Opens all of it, in an order that matters: sockets and pidfile while this may still be root, files as the user who
+/// serves, and threads, of which each would have to become that user, later.
 pub(super) fn open(config: Config, person: Option<&Person>) -> Result<Opened, Failure> {
     signals::survive_file_size_limit().map_err(failed)?;
     let signals = signals::wait().map_err(failed)?;
