@@ -40,7 +40,7 @@ fn the_level_chooses_what_is_told_and_rust_log_beats_it() {
 
 #[test]
 fn events_are_told_in_the_words_of_django_ftpserver_at_debug() {
-    let server = TestServer::start();
+    let server = TestServer::with(&[]).env("RUST_LOG", "debug").start();
     let home = server.home("ann").display().to_string();
     let mut ann = server.login("ann");
     ann.upload("STOR f", b"data");
@@ -71,7 +71,7 @@ fn events_are_told_in_the_words_of_django_ftpserver_at_debug() {
 
 #[test]
 fn in_json_each_line_is_an_object() {
-    let mut server = TestServer::with(&["--log-format", "json"]).start_quietly();
+    let mut server = TestServer::with(&["--log-format", "json"]).env("RUST_LOG", "debug").start_quietly();
     server.try_login("it \"said\"\u{1b}\\\u{fc}", "x");
     server.expect_event("ftp_login_failed", &[]);
     server.signal(Signal::TERM);
@@ -102,7 +102,7 @@ fn in_json_each_line_is_an_object() {
 #[test]
 fn journald_gets_priorities_and_no_time() {
     let stream = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)";
-    let mut server = TestServer::with(&[]).after(stream).start_quietly();
+    let mut server = TestServer::with(&[]).env("RUST_LOG", "debug").after(stream).start_quietly();
     server.try_login("ann", "wrong");
     server.expect_log("<4>ftp_login_failed session=");
     server.expect_log("<7>FTP login failed: ");

@@ -1,7 +1,6 @@
 //! Root becomes another user. Who is not root proves the refusal instead.
 
-use crate::support::{Builder, Client, Signal, TestServer, eventually};
-use std::net::TcpListener;
+use crate::support::{Builder, Client, Signal, TestServer, eventually, port_of_root};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -94,7 +93,7 @@ fn a_user_of_the_system_has_all_groups() {
 
 #[test]
 fn a_port_of_root_is_bound_before() {
-    let free = (600..1000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap_or(600);
+    let free = port_of_root();
     let builder = TestServer::with_tls(&["--implicit-tls", &format!("127.0.0.1:{free}")]);
     if is_root() {
         ["cert.pem", "key.pem"].iter().for_each(|name| give_away(&builder.outside(name)));

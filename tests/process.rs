@@ -1,6 +1,6 @@
 //! The process: its number in a file, signals, and what can be wrong where it starts.
 
-use crate::support::{Builder, Client, Signal, TestServer, eventually, signal_process};
+use crate::support::{Builder, Client, Signal, TestServer, eventually, port_of_root, signal_process};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -173,6 +173,22 @@ fn a_signal_while_the_server_starts_waits_until_it_can_end_in_order() {
 }
 
 #[test]
+fn while_it_opens_its_files_there_is_one_thread() {
+    let (builder, pidfile) = with_pidfile();
+    let pipe = builder.outside("pipe");
+    make_pipe(&pipe);
+    let args = ["--accounts-command", "/bin/true", "--certfile", pipe.to_str().unwrap()];
+    let builder = builder.without_site().args(&args);
+    let mut child = builder.command().stderr(Stdio::null()).spawn().unwrap();
+    eventually("it waits for its certificate", || std::fs::read(&pidfile).is_ok_and(|text| !text.is_empty()));
+    let waits = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") S ");
+    eventually("nothing else is done", waits);
+    assert_eq!(std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count(), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn sighup_and_sigusr1_are_answered_in_the_log() {
     let server = TestServer::start();
     server.signal(Signal::USR1);
@@ -226,7 +242,7 @@ fn a_port_of_root_is_refused_to_others_with_advice() {
     if rustix::process::geteuid().is_root() || lowest <= 1 {
         // Nothing is refused to who may have any port: it listens there, which is what was asked for.
         let builder = TestServer::with_tls(&[]);
-        let free = (600..1000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+        let free = port_of_root();
         let server = builder.args(&["--implicit-tls", &format!("127.0.0.1:{free}")]).start();
         assert_eq!(server.implicit_address().port(), free);
         return;

@@ -64,8 +64,9 @@ pub(super) struct Opened {
     notifier: Notifier,
 }
 
-/// Opens all of it, in an order that matters: sockets, and what starts programs, while this may still be root and touch
-/// everything; files as the user who serves. From then on it is kept to these, and to the places beside.
+/// Opens all of it, in an order that matters: sockets, pidfile and what starts programs while this may still be root and
+/// touch everything; files as the user who serves; threads, of which each would have to become that user, later. From
+/// then on it is kept to these files, and to the places beside.
 pub(super) fn open(config: Config, person: Option<&Person>, beside: &[(PathBuf, Access)]) -> Result<Opened, Failure> {
     signals::survive_file_size_limit().map_err(failed)?;
     let signals = signals::wait().map_err(failed)?;

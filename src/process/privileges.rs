@@ -98,8 +98,11 @@ mod tests {
     #[test]
     fn nobody_changes_while_other_threads_run() {
         let person = Person { user: SystemUser { uid: 4000001, gid: 4000001 }, groups: vec![4000001], home: None };
-        // The test itself is not in the first thread.
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || ended.recv());
         let why = become_user(&person).unwrap_err();
+        drop(end);
+        assert!(other.join().unwrap().is_err());
         assert!(why.contains("threads already") || why.starts_with("only root"), "{why}");
     }
 }

@@ -14,6 +14,7 @@ pub use managed::{Done, Managed, finish};
 pub use server::{Builder, Signal, TestServer, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Asks until the answer is yes; the test fails if that takes too long. Nothing sleeps for a fixed time.
@@ -34,6 +35,15 @@ pub fn has_ended(pid: &[u8]) {
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
         state.is_err() || state.unwrap().contains(") Z ")
     });
+}
+
+/// A port below 1024 that is free, if we may have any; no test gets that of another.
+pub fn port_of_root() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id() as u16 % 400;
+    let next = || 600 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 400;
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (0..400).map(|_| next()).find(is_free).unwrap_or(600)
 }
 
 /// Bytes that no compression or text mode leaves alone.

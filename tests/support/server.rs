@@ -404,7 +404,8 @@ impl Builder {
             command.arg("--journal").arg(self.scratch.0.join("events.jsonl"));
         }
         command.args(&self.args).arg(format!("{}:0", self.host));
-        command.env("RUST_LOG", "debug").envs(self.env.iter().map(|(name, value)| (name, value)));
+        // What events are called elsewhere is of interest to one test alone.
+        command.env("RUST_LOG", "debug,django_ftpserver=info").envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 }
