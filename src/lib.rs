@@ -6,11 +6,11 @@
 //! ```text
 //! cli                               serve, check, demo, events, user, group, account: argv to deeds, errors to status
 //! config                            one table of options; only cli reads it
-//! server · process                  accept loop, who is on, stopping · signals, limits of the system
+//! server · process                  accept loop, who is on, stopping · signals, limits, what the process is kept to
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
 //! accounts · events · net           who may log in · what happened · sockets
-//! programs                          what the administrator has run beside the server
+//! programs                          what the administrator has run beside the server, by a helper or by itself
 //! protocol                          the text of FTP: pure, no I/O
 //! locks                             how anything is locked
 //! ```

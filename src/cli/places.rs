@@ -68,9 +68,9 @@ impl Homes {
         }
         let missing = homes.iter().filter(|home| !home.exists()).collect::<Vec<_>>();
         if let Some(first) = missing.first() {
-            let others = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+            let others = if missing.len() > 1 { format!(" and {} others", missing.len() - 1) } else { String::new() };
             log::warn!(
-                "sandbox: {}{others} does not exist; what is made there later can be used after a restart",
+                "sandbox: no such directory: {}{others}; a home that is made there later can be used after a restart",
                 first.display()
             );
         }

@@ -151,9 +151,12 @@ fn open(path: &Path) -> Result<Option<(OwnedFd, bool)>, String> {
     let described = |errno: Errno| format!("{}: {errno}", path.display());
     let place = match rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
         Ok(place) => place,
-        // What can't even be found can't be used without a rule either.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG) => return Ok(None),
-        Err(errno) => return Err(described(errno)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => return Ok(None),
+        // One place that fails keeps nobody from the others.
+        Err(errno) => {
+            log::warn!("sandbox: {} stays closed: {errno}", path.display());
+            return Ok(None);
+        }
     };
     let stat = rustix::fs::fstat(&place).map_err(described)?;
     match FileType::from_raw_mode(stat.st_mode) {
