@@ -112,8 +112,8 @@ fn links_in(directory: &Path) -> HashSet<OsString> {
     links.map(|entry| entry.file_name()).collect()
 }
 
-/// Directories that have so many homes in them that it would be enough to take these instead; never /, and nothing that
-/// holds what a template stands for.
+/// Directories that have so many homes in them that it would be enough to take these instead; never /. What templates
+/// stand for is few, and stays as it is.
 fn crowded(homes: &[PathBuf], areas: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let mut counts: HashMap<&Path, usize> = HashMap::new();
     let parents = homes.iter().filter(|home| !areas.contains(*home)).filter_map(|home| home.parent());

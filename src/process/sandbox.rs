@@ -3,6 +3,9 @@
 //!
 //! Connecting is free: in active mode a client names any port, a webhook is anywhere, and of addresses the kernel's
 //! rules know nothing. What connects can still bring nobody's files, but those that were named here.
+//!
+//! It is for the thread that enters it and those that this one starts: who has the server as a library enters it when
+//! all is opened and nothing runs yet, and the server after that.
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, RestrictSelf, Ruleset,
