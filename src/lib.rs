@@ -7,7 +7,7 @@
 //! cli                               serve, check, demo, who, events, user, …: argv to deeds, errors to status
 //! config                            one table of options; only cli reads it
 //! control                           what may be asked of a server that runs: its socket, its metrics
-//! server · process                  accept loop, who is on, stopping · the process itself, and the system's view of it
+//! server · process                  accept loop, who is on, stopping · the process itself, and what it is kept to
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
 //! accounts · events · net           who may log in · what happened · sockets

@@ -20,12 +20,12 @@ fn main() {
     match args.as_slice() {
         [_, how, scratch, port, parent] if how == "captured" => captured(scratch, port, parent),
         _ if args.iter().any(|arg| arg == "--list") => {}
-        _ => free(),
+        _ => what_is_not_allowed_is_kept_from_a_captured_server(),
     }
 }
 
 /// Prepares what is to be tried, has it tried by another process, and looks that all is as before.
-fn free() {
+fn what_is_not_allowed_is_kept_from_a_captured_server() {
     assert!(available().is_usable(), "{}: nothing can be tested", available());
     let scratch = Scratch(std::env::temp_dir().join(format!("django-ftpd-captured-{}", std::process::id())));
     for directory in ["home/sub", "kept", "log", "outside/sub", "read"] {

@@ -17,6 +17,7 @@
 //! | `webhooks.rs` | web servers that are told of events |
 //! | `programs.rs` | programs that run for events, and what they are told |
 //! | `gates.rs` | programs that decide about uploads |
+//! | `helper.rs` | the process that starts programs, asked for what it should not do |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
@@ -67,6 +68,7 @@ mod export;
 mod faults;
 mod followers;
 mod gates;
+mod helper;
 mod journal;
 mod limits;
 mod listings;

@@ -1,8 +1,9 @@
 //! Which directories stand for homes and files, so that those that come later are in them.
 
 use crate::accounts::HomePlace;
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -18,6 +19,8 @@ pub(super) struct Homes {
     areas: BTreeSet<PathBuf>,
     /// Homes that are not below one of these.
     homes: BTreeSet<PathBuf>,
+    /// The links that are in these directories: to look there once is quicker than to ask for each home.
+    links: HashMap<PathBuf, HashSet<OsString>>,
 }
 
 impl Homes {
@@ -37,7 +40,7 @@ impl Homes {
     /// Below its area a home needs nothing of its own, unless a link leads elsewhere.
     fn add_home(&mut self, home: PathBuf, area: Option<&Path>) {
         let below = area.and_then(|area| home.strip_prefix(area).ok().map(|below| (area, below)));
-        let needs_nothing = below.is_some_and(|(area, below)| !has_link(area, below));
+        let needs_nothing = below.is_some_and(|(area, below)| !self.has_link(area, below));
         if needs_nothing && is_straight(&home) {
             return;
         }
@@ -47,20 +50,39 @@ impl Homes {
         }
     }
 
+    /// Whether a link is on the way.
+    fn has_link(&mut self, area: &Path, below: &Path) -> bool {
+        let mut parts = below.components();
+        let Some(first) = parts.next() else { return false };
+        if !self.links.contains_key(area) {
+            self.links.insert(area.to_path_buf(), links_in(area));
+        }
+        if self.links.get(area).is_some_and(|links| links.contains(first.as_os_str())) {
+            return true;
+        }
+        let mut path = area.join(first);
+        parts.any(|part| {
+            path.push(part);
+            std::fs::read_link(&path).is_ok()
+        })
+    }
+
     /// The places to be opened: none is below another one, and they are not too many.
     pub(super) fn united(self) -> Vec<PathBuf> {
         let mut homes = outermost(self.areas.iter().chain(&self.homes).cloned());
         let count = homes.len();
         while homes.len() > MOST_HOMES {
-            let parents = outermost(homes.iter().map(|home| parent_below_root(home)));
-            if parents.len() == homes.len() {
+            let crowded = crowded(&homes, &self.areas);
+            if crowded.is_empty() {
                 break;
             }
-            homes = parents;
+            homes = outermost(homes.into_iter().chain(crowded));
         }
         if homes.len() < count {
-            let shown: Vec<_> = homes.iter().take(5).map(|home| home.display().to_string()).collect();
-            let more = if homes.len() > 5 { ", …" } else { "" };
+            let is_new = |home: &&PathBuf| !self.areas.contains(*home) && !self.homes.contains(*home);
+            let opened: Vec<_> = homes.iter().filter(is_new).collect();
+            let shown: Vec<_> = opened.iter().take(5).map(|home| home.display().to_string()).collect();
+            let more = if opened.len() > 5 { ", …" } else { "" };
             log::warn!(
                 "sandbox: {count} homes are too many for a rule each, so their directories are open: {}{more}",
                 shown.join(", ")
@@ -68,9 +90,9 @@ impl Homes {
         }
         let missing = homes.iter().filter(|home| !home.exists()).collect::<Vec<_>>();
         if let Some(first) = missing.first() {
-            let others = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+            let others = if missing.len() > 1 { format!(" and {} others", missing.len() - 1) } else { String::new() };
             log::warn!(
-                "sandbox: {}{others} does not exist; what is made there later can be used after a restart",
+                "sandbox: no such directory: {}{others}; a home that is made there later can be used after a restart",
                 first.display()
             );
         }
@@ -83,17 +105,28 @@ fn is_straight(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
 
-/// Whether a link is on the way.
-fn has_link(area: &Path, below: &Path) -> bool {
-    let mut path = area.to_path_buf();
-    below.components().any(|part| {
-        path.push(part);
-        std::fs::read_link(&path).is_ok()
-    })
+/// The names of links in a directory.
+fn links_in(directory: &Path) -> HashSet<OsString> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    links.map(|entry| entry.file_name()).collect()
 }
 
-fn parent_below_root(path: &Path) -> PathBuf {
-    path.parent().filter(|parent| *parent != Path::new("/")).unwrap_or(path).to_path_buf()
+/// Directories that have so many homes in them that it would be enough to take these instead; never /. What templates
+/// stand for is few, and stays as it is.
+fn crowded(homes: &[PathBuf], areas: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let mut counts: HashMap<&Path, usize> = HashMap::new();
+    let parents = homes.iter().filter(|home| !areas.contains(*home)).filter_map(|home| home.parent());
+    parents.filter(|parent| *parent != Path::new("/")).for_each(|parent| *counts.entry(parent).or_default() += 1);
+    let mut counts: Vec<(&Path, usize)> = counts.into_iter().filter(|(_, count)| *count > 1).collect();
+    counts.sort_unstable_by_key(|(path, count)| (Reverse(*count), *path));
+    let mut left = homes.len();
+    let is_needed = |(_, count): &&(&Path, usize)| {
+        let is_needed = left > MOST_HOMES;
+        left = left.saturating_sub(count - 1);
+        is_needed
+    };
+    counts.iter().take_while(is_needed).map(|(path, _)| path.to_path_buf()).collect()
 }
 
 /// Without those that are below others.
@@ -186,8 +219,10 @@ mod tests {
         assert_eq!(united(many("/data/")), ["/data"]);
         assert_eq!(united(many("/")).len(), MOST_HOMES + 1);
         let mut mixed = many("/data/a/b");
-        mixed.push(place(Some("/srv/x"), None));
-        assert_eq!(united(mixed), ["/data/a", "/srv"]);
+        mixed.extend([place(Some("/srv/x"), None), place(None, Some("/data/b")), place(Some("/data/c/d"), None)]);
+        assert_eq!(united(mixed), ["/data/a", "/data/b", "/data/c/d", "/srv/x"]);
+        let apart = (0..MOST_HOMES + 1).flat_map(|n| ["a", "b"].map(|name| format!("/data/{n}/{name}")));
+        assert_eq!(united(apart.map(|home| place(Some(&home), None))), ["/data"]);
     }
 
     #[test]

@@ -82,6 +82,8 @@ fn helper_command() -> Command {
 pub(super) fn help() -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("{HELPER} is what a server starts by itself: {error}"));
     signals::leave_to_the_server().map_err(failed)?;
+    // It would bear the name of the link that it was started by.
+    rustix::thread::set_name(c"ftpd-programs").map_err(|errno| failed(errno.into()))?;
     limits::raise_open_files();
     helper::work(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?).map_err(failed)
 }

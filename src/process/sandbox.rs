@@ -3,6 +3,9 @@
 //!
 //! Connecting is free: in active mode a client names any port, a webhook is anywhere, and of addresses the kernel's
 //! rules know nothing. What connects can still bring nobody's files, but those that were named here.
+//!
+//! It is for the thread that enters it and those that this one starts: who has the server as a library enters it when
+//! all is opened and nothing runs yet, and the server after that.
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, RestrictSelf, Ruleset,
@@ -151,9 +154,12 @@ fn open(path: &Path) -> Result<Option<(OwnedFd, bool)>, String> {
     let described = |errno: Errno| format!("{}: {errno}", path.display());
     let place = match rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
         Ok(place) => place,
-        // What can't even be found can't be used without a rule either.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG) => return Ok(None),
-        Err(errno) => return Err(described(errno)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => return Ok(None),
+        // One place that fails keeps nobody from the others.
+        Err(errno) => {
+            log::warn!("sandbox: {} stays closed: {errno}", path.display());
+            return Ok(None);
+        }
     };
     let stat = rustix::fs::fstat(&place).map_err(described)?;
     match FileType::from_raw_mode(stat.st_mode) {

@@ -87,7 +87,8 @@ impl Exec {
             let mut left = Vec::with_capacity(runs.len());
             for mut run in runs {
                 let outcome = match run.running.advance() {
-                    Err(error) => Err(Trouble::Event(error.to_string())),
+                    // It has nothing to do with the event: who starts programs may be gone.
+                    Err(error) => Err(Trouble::Outage(error.to_string())),
                     Ok(Some(answer)) => judge(&answer),
                     Ok(None) if is_killed => {
                         Err(Trouble::Outage("the server ended before its program did".to_string()))
