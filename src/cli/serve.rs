@@ -30,6 +30,7 @@ pub(super) struct Prepared {
     pub(super) server: Server,
     followers: Followers,
     doors: Doors,
+    signals: signals::Waiting,
     config: Config,
 }
 
@@ -43,6 +44,7 @@ pub(super) enum Rereads {
 
 /// Opens all that the configuration names.
 pub(super) fn prepare(config: Config) -> Result<Prepared, Failure> {
+    let signals = signals::survive_file_size_limit().and_then(|()| signals::wait()).map_err(failed)?;
     let accounts = parts::accounts(&config).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
@@ -74,7 +76,7 @@ pub(super) fn prepare(config: Config) -> Result<Prepared, Failure> {
         Some(journal) => server.sink(journal),
         None => server,
     };
-    Ok(Prepared { server, followers, doors, config })
+    Ok(Prepared { server, followers, doors, signals, config })
 }
 
 /// Faults of accounts, which keep nobody else from being served.
@@ -87,17 +89,19 @@ pub(super) fn warn_of(faults: &[String]) {
 
 /// Serves until a signal stops it.
 pub(super) fn serve(prepared: Prepared, rereads: Rereads) -> Result<(), Failure> {
-    let Prepared { server, followers, doors, config } = prepared;
+    let Prepared { server, followers, doors, signals, config } = prepared;
     limits::raise_open_files();
     limits::clear_umask();
-    let failed = |error: io::Error| Failure::Runtime(error.to_string());
-    signals::survive_file_size_limit().map_err(failed)?;
     let desk = control::desk(server.remote(), followers.watches(), config, rereads);
     let _open = doors.open(&desk).map_err(failed)?;
-    signals::obey(control::duties(server.stopper(), desk, rereads).map_err(failed)?).map_err(failed)?;
+    signals.obey(control::duties(server.stopper(), desk, rereads).map_err(failed)?).map_err(failed)?;
     let result = server.run().map_err(failed);
     followers.finish();
     result
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::Runtime(error.to_string())
 }
 
 pub(super) fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {
@@ -105,7 +109,7 @@ pub(super) fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {
         ErrorKind::PermissionDenied => {
             "; ports below 1024 need root, or once: setcap cap_net_bind_service=+ep /path/to/django-ftpd"
         }
-        ErrorKind::AddrInUse => "; is another server running?",
+        ErrorKind::AddrInUse => "; is another FTP server running?",
         ErrorKind::AddrNotAvailable => "; no interface of this host has that address",
         _ => "",
     };

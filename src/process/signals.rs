@@ -1,7 +1,9 @@
 //! Signals that stop the server or ask it for something, or end another command.
 
+use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,45 +15,67 @@ const KILLED: i32 = 130;
 pub struct Duties {
     /// At the first SIGINT or SIGTERM.
     pub stop: Box<dyn FnOnce() + Send>,
+    /// At the second one, before the process ends at once.
+    pub last: Box<dyn Fn() + Send>,
     /// At SIGHUP. None: the terminal is gone, and with it who wanted this process, which stops.
     pub reload: Option<Box<dyn FnMut() + Send>>,
     /// At SIGUSR1.
     pub state: Box<dyn FnMut() + Send>,
 }
 
-/// Makes a write beyond the limit of file sizes an error of that write, not the end of the process.
-pub fn survive_file_size_limit() -> io::Result<()> {
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
+/// Signals that come while the server starts, when there may be no thread yet to deal with them: they wait.
+#[derive(Debug)]
+pub struct Waiting {
+    signals: Signals,
+    impatient: Vec<SigId>,
 }
 
-/// Does what signals ask for, in a thread; a second one that stops ends the process at once.
-pub fn obey(duties: Duties) -> io::Result<()> {
-    let Duties { stop, mut reload, mut state } = duties;
-    let mut stop = Some(stop);
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            match (signal, &mut reload, stop.take()) {
-                (SIGUSR1, _, kept) => {
-                    stop = kept;
-                    state();
-                }
-                (SIGHUP, Some(reload), kept) => {
-                    stop = kept;
-                    reload();
-                }
-                (_, _, Some(stop)) => {
-                    log::info!("stopping; a second signal ends running transfers at once");
-                    stop();
-                }
-                (_, _, None) => {
-                    log::warn!("stopped at once by a second signal");
-                    std::process::exit(KILLED);
+/// Lets signals wait for [`Waiting::obey`], but for a second one that stops: that ends a start that hangs.
+pub fn wait() -> io::Result<Waiting> {
+    let mut impatient = Vec::new();
+    for signal in [SIGINT, SIGTERM] {
+        let is_second = Arc::new(AtomicBool::new(false));
+        impatient.push(flag::register_conditional_shutdown(signal, KILLED, is_second.clone())?);
+        impatient.push(flag::register(signal, is_second)?);
+    }
+    Ok(Waiting { signals: Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?, impatient })
+}
+
+impl Waiting {
+    /// From now on a thread does what signals ask for, and first what they have asked for already.
+    pub fn obey(self, duties: Duties) -> io::Result<()> {
+        let Waiting { mut signals, impatient } = self;
+        let Duties { stop, last, mut reload, mut state } = duties;
+        let mut stop = Some(stop);
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in signals.forever() {
+                match (signal, &mut reload) {
+                    (SIGUSR1, _) => state(),
+                    (SIGHUP, Some(reload)) => reload(),
+                    _ => match stop.take() {
+                        Some(stop) => {
+                            log::info!("stopping; a second signal ends running transfers at once");
+                            stop();
+                        }
+                        None => {
+                            log::warn!("stopped at once by a second signal");
+                            last();
+                            std::process::exit(KILLED);
+                        }
+                    },
                 }
             }
+        })?;
+        for id in impatient {
+            low_level::unregister(id);
         }
-    })?;
-    Ok(())
+        Ok(())
+    }
+}
+
+/// Makes a write beyond the limit of file sizes an error of that write, not the end of the process.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// Calls `restore` before a signal ends the process as it would have anyway.
@@ -61,7 +85,7 @@ pub fn before_the_end(restore: impl Fn() + Send + 'static) -> io::Result<()> {
         for signal in signals.forever() {
             restore();
             // It ends the process; only a signal that could not be caught either can't be.
-            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            let _ = low_level::emulate_default_handler(signal);
         }
     })?;
     Ok(())

@@ -35,6 +35,9 @@ const STACK: usize = 256 << 10;
 /// After the grace time, how long sessions get to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// While sessions are waited for, however long they stay, the server looks around so often.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
 /// A server that listens, and serves once [`run`](Server::run) is called.
 pub struct Server {
     listener: TcpListener,
@@ -184,9 +187,7 @@ impl Server {
         bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(shared.address)));
         let reception = Reception { listener: self.listener, implicit: self.implicit, shared: &shared };
         let result = reception.serve();
-        if result.is_ok() {
-            shared.registry.wait_until_drained();
-        }
+        while result.is_ok() && !shared.registry.wait_until_drained(LOOK_AROUND) {}
         let grace = *lock(&shared.grace);
         shared.registry.end_all(Instant::now() + grace);
         shared.registry.wait_until_empty(grace + GOODBYE);

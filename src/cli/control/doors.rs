@@ -70,6 +70,7 @@ pub(in crate::cli) fn duties(stopper: Stopper, desk: Desk, rereads: Rereads) -> 
     };
     Ok(Duties {
         stop: Box::new(move || stopper.stop()),
+        last: Box::new(|| ()),
         reload: (rereads == Rereads::Yes).then(|| Box::new(reload) as Box<dyn FnMut() + Send>),
         state: Box::new(move || desk.log_state()),
     })

@@ -59,11 +59,15 @@ fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, 
     if !gates.is_empty() && !new.atomic_uploads {
         return Err("atomic_uploads: gates decide before an upload gets its name".to_string());
     }
-    let mut settings = Settings { gates, ..parts::settings(new.clone()) };
+    let mut wanted = new.clone();
+    let is_elsewhere = old.masquerade_address != new.masquerade_address;
+    wanted.masquerade_address = wanted.masquerade_address.filter(|_| is_elsewhere);
+    let mut settings = Settings { gates, ..parts::settings(wanted) };
     if old.passive_ports == new.passive_ports {
         settings.passive_ports = current.settings.passive_ports.clone();
     }
-    if old.masquerade_address == new.masquerade_address {
+    if !is_elsewhere {
+        // A name need not be looked up again.
         settings.masquerade = current.settings.masquerade.clone();
     }
     let storage = match old.sync_uploads == new.sync_uploads {
