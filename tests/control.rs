@@ -1,6 +1,6 @@
 //! The control socket: what the commands do, whose socket is trusted, and who comes to it with what.
 
-use crate::support::{Client, Signal, TestServer, eventually, noise};
+use crate::support::{Client, Signal, TestServer, Tls, eventually, noise};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -85,6 +85,24 @@ fn who_has_said_quit_in_a_transfer_is_kicked_too() {
     let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
     assert_eq!(event["reason"], "kicked by the administrator");
     eventually("nobody is on", || server.sessions().is_empty());
+}
+
+#[test]
+fn who_is_in_tls_is_told_in_tls() {
+    let (server, tls) = (TestServer::with_tls(&[]).control().start(), Tls::new());
+    server.home("ann");
+    let (mut idle, mut up) = (server.login_in_tls("ann", &tls), server.login_in_tls("ann", &tls));
+    let mut data = up.passive();
+    up.send("STOR up").expect(150);
+    data.shake_hands().unwrap();
+    let data = data.write(b"some");
+    eventually("it runs", || server.sessions().iter().any(|session| session["bytes"] == 4));
+    assert_eq!(server.says(&["kick", "ann"]), "2 sessions have ended\n");
+    expect_kicked(&mut idle);
+    expect_kicked(&mut up);
+    drop(data);
+    let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
+    assert_eq!(event["reason"], "kicked by the administrator");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use rustix::event::EventfdFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tally::Counting;
 
@@ -75,6 +75,7 @@ impl Server {
             traffic: Arc::default(),
             grace: Mutex::new(Duration::from_secs(8)),
             services: Mutex::default(),
+            begun: Condvar::new(),
             accounts: Mutex::default(),
         };
         Ok(Server {
