@@ -1,12 +1,13 @@
 //! The control socket: what the commands do, whose socket is trusted, and who comes to it with what.
 
-use crate::support::{Client, Signal, TestServer, eventually, noise};
+use crate::support::{Client, Signal, TestServer, Tls, eventually, noise};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const NOBODY: u32 = 65534;
@@ -87,6 +88,24 @@ fn who_has_said_quit_in_a_transfer_is_kicked_too() {
 }
 
 #[test]
+fn who_is_in_tls_is_told_in_tls() {
+    let (server, tls) = (TestServer::with_tls(&[]).control().start(), Tls::new());
+    server.home("ann");
+    let (mut idle, mut up) = (server.login_in_tls("ann", &tls), server.login_in_tls("ann", &tls));
+    let mut data = up.passive();
+    up.send("STOR up").expect(150);
+    data.shake_hands().unwrap();
+    let data = data.write(b"some");
+    eventually("it runs", || server.sessions().iter().any(|session| session["bytes"] == 4));
+    assert_eq!(server.says(&["kick", "ann"]), "2 sessions have ended\n");
+    expect_kicked(&mut idle);
+    expect_kicked(&mut up);
+    drop(data);
+    let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
+    assert_eq!(event["reason"], "kicked by the administrator");
+}
+
+#[test]
 fn who_waits_for_a_password_to_be_wrong_is_kicked() {
     let server = TestServer::with(&["--auth-failed-timeout", "60"]).control().start();
     let mut client = server.client();
@@ -95,6 +114,24 @@ fn who_waits_for_a_password_to_be_wrong_is_kicked() {
     server.expect_event("ftp_login_failed", &[("username", "ann")]);
     server.says(&["kick", "127.0.0.1"]);
     expect_kicked(&mut client);
+}
+
+#[test]
+fn who_reads_nothing_is_gone_at_the_second_kick() {
+    let server = start();
+    let mut ann = server.login("ann");
+    // More replies than there is room for on the way.
+    ann.send_bytes("HELP\r\n".repeat(30_000).as_bytes());
+    eventually("the replies are stuck", || {
+        let before = server.sessions()[0].clone();
+        std::thread::sleep(Duration::from_millis(300));
+        before["state"] == "busy" && server.sessions()[0]["command"] == "HELP"
+    });
+    server.says(&["kick", "ann"]);
+    let begin = Instant::now();
+    eventually("it is gone", || server.ask(&["kick", "ann"]).status == 1);
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    server.expect_event("ftp_client_disconnected", &[("username", "ann")]);
 }
 
 #[test]
@@ -328,6 +365,45 @@ fn a_socket_of_somebody_else_is_not_trusted() {
     assert!(said.contains("there is a socket of somebody else (UID 65534); name another path"), "{said}");
     impostor.kill().unwrap();
     impostor.wait().unwrap();
+}
+
+#[test]
+fn the_socket_belongs_to_the_user_that_the_server_becomes() {
+    assert!(is_root(), "this test becomes other users: run it as root");
+    let builder = TestServer::with(&["--file-access-user", "65534:65534"]).without_journal().control();
+    // It may read the site's database, wherever that is.
+    std::fs::set_permissions(builder.outside("."), PermissionsExt::from_mode(0o755)).unwrap();
+    let server = builder.start();
+    let metadata = std::fs::symlink_metadata(server.control()).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o777), (NOBODY, NOBODY, 0o600));
+    let socket = server.control().display().to_string();
+    assert_eq!(as_nobody(&server, &["who", "--control", &socket]), (0, String::new()));
+    server.says(&["who"]);
+}
+
+#[test]
+fn root_may_ask_a_server_that_somebody_else_runs_at_home() {
+    assert!(is_root(), "this test becomes other users: run it as root");
+    let scratch = TestServer::with(&[]);
+    let (copy, home) = (scratch.outside("their-ftpd"), scratch.outside("theirs"));
+    std::fs::copy(env!("CARGO_BIN_EXE_django-ftpd"), &copy).unwrap();
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
+    let socket = home.join("c.sock").display().to_string();
+    let mut command = std::process::Command::new(copy);
+    command.args(["demo", "127.0.0.1:0", "--control", &socket]).env("TMPDIR", &home).uid(NOBODY).gid(NOBODY);
+    let mut demo = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ask = |word: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_django-ftpd"));
+        command.args([word, "--control", &socket]).output().unwrap()
+    };
+    eventually("it is answered", || ask("who").status.success());
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o777)).unwrap();
+    let said = String::from_utf8(ask("who").stderr).unwrap();
+    assert!(said.contains("it belongs to somebody else (UID 65534), who is not trusted"), "{said}");
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o700)).unwrap();
+    assert!(ask("stop").status.success());
+    assert!(demo.wait().unwrap().success());
 }
 
 #[test]

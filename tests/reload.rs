@@ -179,15 +179,26 @@ fn tls_and_networks_are_read_anew() {
 
 #[test]
 fn passive_ports_that_stay_are_shared() {
-    let server = start("passive_ports = '20210-20210'\n");
+    let server = start("sandbox = false\npassive_ports = '20210-20210'\n");
     let mut before = server.login("ann");
     assert_eq!(before.epsv().port(), 20210);
     server.says(&["reload"]);
     server.login("ann").send("EPSV").expect(425);
-    rewrite(&server, "passive_ports = '20211-20211'\n");
+    rewrite(&server, "sandbox = false\npassive_ports = '20211-20211'\n");
     server.says(&["reload"]);
     assert_eq!(server.login("ann").epsv().port(), 20211);
     before.epsv();
+}
+
+#[test]
+fn ports_that_the_sandbox_does_not_know_wait_for_the_next_start() {
+    let server = start("passive_ports = '20212-20214'\n");
+    rewrite(&server, "passive_ports = '20215-20215'\n");
+    assert!(server.says(&["reload"]).contains("takes effect at the next start: passive_ports"));
+    assert!((20212..=20214).contains(&server.login("ann").epsv().port()));
+    rewrite(&server, "passive_ports = '20213-20213'\n");
+    assert!(!server.says(&["reload"]).contains("next start"));
+    assert_eq!(server.login("ann").epsv().port(), 20213);
 }
 
 #[test]

@@ -65,9 +65,9 @@ fn idle_time_begins_with_the_end_of_the_last_command() {
     let server = start();
     let mut ann = server.login("ann");
     let idle = || server.sessions()[0]["idle_ms"].as_u64().unwrap();
-    eventually("ann is idle for a while", || idle() > 300);
+    eventually("ann is idle for a while", || idle() > 2000);
     ann.send("NOOP").expect(200);
-    assert!(idle() < 300);
+    assert!(idle() < 2000);
 }
 
 #[test]

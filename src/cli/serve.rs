@@ -183,7 +183,7 @@ pub(super) fn cannot_listen(address: &HostPort, error: &io::Error) -> Failure {
         ErrorKind::PermissionDenied => {
             "; ports below 1024 need root, or once: setcap cap_net_bind_service=+ep /path/to/django-ftpd"
         }
-        ErrorKind::AddrInUse => "; is another server running?",
+        ErrorKind::AddrInUse => "; is another FTP server running?",
         ErrorKind::AddrNotAvailable => "; no interface of this host has that address",
         _ => "",
     };

@@ -76,18 +76,14 @@ fn converse(stream: UnixStream, desk: &Desk) {
         Err(error) => return log::debug!("control: {error}"),
     };
     let answer = match &request {
+        Ok(Request::Stop) if lock(&desk.0.waiting).len() >= MOST => answer::error("it stops already"),
         Ok(request) => answer(desk, request),
         Err(why) => answer::error(why),
     };
     peer.until = Instant::now() + PATIENCE;
     match peer.write_all(&answer) {
         // It ends with the process.
-        Ok(()) if request == Ok(Request::Stop) => {
-            let mut waiting = lock(&desk.0.waiting);
-            if waiting.len() < MOST {
-                waiting.push(stream);
-            }
-        }
+        Ok(()) if request == Ok(Request::Stop) => lock(&desk.0.waiting).push(stream),
         Ok(()) => {}
         Err(error) => log::debug!("control: {error}"),
     }

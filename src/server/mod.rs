@@ -26,7 +26,7 @@ use rustix::event::EventfdFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tally::Counting;
 
@@ -36,6 +36,9 @@ const BACKLOG: i32 = 4096;
 const STACK: usize = 256 << 10;
 /// After the grace time, how long sessions get to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// While sessions are waited for, however long they stay, the server looks around so often.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// A server that listens, and serves once [`run`](Server::run) is called.
 pub struct Server {
@@ -80,6 +83,7 @@ impl Server {
             traffic: Arc::default(),
             grace: Mutex::new(Duration::from_secs(8)),
             services: Mutex::default(),
+            begun: Condvar::new(),
             accounts: Mutex::default(),
         };
         Ok(Server {
@@ -207,10 +211,10 @@ impl Server {
         let reception = Reception { listener: self.listener, implicit: self.implicit, shared: &shared };
         self.supervisor.ready();
         let result = reception.serve(&mut *self.supervisor);
-        self.supervisor.stopping();
-        if result.is_ok() {
-            shared.registry.wait_until_drained();
+        while result.is_ok() && !shared.registry.wait_until_drained(LOOK_AROUND) {
+            self.supervisor.alive();
         }
+        self.supervisor.stopping();
         let grace = *lock(&shared.grace);
         shared.registry.end_all(Instant::now() + grace);
         shared.registry.wait_until_empty(grace + GOODBYE);

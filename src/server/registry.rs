@@ -139,10 +139,11 @@ impl Registry {
         }
     }
 
-    /// Waits until the last session has left, however long that takes, or the server is to stop.
-    pub(super) fn wait_until_drained(&self) {
+    /// Waits until the last session has left or the server is to stop, for so long; true if that is so.
+    pub(super) fn wait_until_drained(&self, most: Duration) -> bool {
         let is_to_wait = |sessions: &mut Sessions| !sessions.running.is_empty() && sessions.wish != Wish::Stop;
-        drop(self.shared.left.wait_while(self.shared.lock(), is_to_wait));
+        let waited = self.shared.left.wait_timeout_while(self.shared.lock(), most, is_to_wait);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Waits until the last session has left, but not for ever.

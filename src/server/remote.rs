@@ -11,8 +11,11 @@ use jiff::Timestamp;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
+
+/// How long a server is waited for that does not run yet.
+const BEGINNING: Duration = Duration::from_secs(5);
 
 /// A server, from another thread.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub(super) struct Shared {
     pub(super) grace: Mutex<Duration>,
     /// What sessions are given that begin now; None until the server runs.
     pub(super) services: Mutex<Option<Arc<Services>>>,
+    /// Now it does.
+    pub(super) begun: Condvar,
     /// All accounts that there have been and that a session may still ask.
     pub(super) accounts: Mutex<Vec<Weak<dyn Accounts>>>,
 }
@@ -64,6 +69,7 @@ impl Shared {
         known.push(accounts);
         drop(known);
         let old = lock(&self.services).replace(Arc::new(services));
+        self.begun.notify_all();
         drop(old); // outside of the lock: threads may end with it
     }
 
@@ -162,9 +168,11 @@ impl Remote {
         &self.0.traffic
     }
 
-    /// What sessions are given that begin now; None until the server runs.
+    /// What sessions are given that begin now. A server that is about to run is waited for; None if it does not.
     pub fn services(&self) -> Option<Arc<Services>> {
-        self.0.services()
+        let services = lock(&self.0.services);
+        let waited = self.0.begun.wait_timeout_while(services, BEGINNING, |services| services.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
     /// Gives sessions that begin from now on something else. Those that run keep what they have.

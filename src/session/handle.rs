@@ -21,8 +21,8 @@ pub struct Handle {
     is_implicit: bool,
     since: Timestamp,
     began: Instant,
-    /// When the last command came or was answered, in milliseconds from the beginning.
-    heard: AtomicU64,
+    /// When the last command was answered, in milliseconds from the beginning.
+    answered: AtomicU64,
     /// A command is being obeyed; only then what the state says of it counts.
     is_busy: AtomicBool,
     /// Of the transfer that runs.
@@ -180,7 +180,7 @@ impl Handle {
             is_implicit,
             since: Timestamp::now(),
             began,
-            heard: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             is_busy: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
             is_kicked: AtomicBool::new(false),
@@ -221,7 +221,7 @@ impl Handle {
     /// What it does now.
     pub fn glance(&self) -> Glance {
         let is_busy = self.is_busy.load(Ordering::Relaxed);
-        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
+        let answered = Duration::from_millis(self.answered.load(Ordering::Relaxed));
         let state = self.lock();
         let doing = is_busy.then(|| self.doing(&state));
         let stage = match &doing {
@@ -237,7 +237,7 @@ impl Handle {
             stage,
             username: state.username.clone(),
             tls: state.tls,
-            idle: if is_busy { Duration::ZERO } else { self.began.elapsed().saturating_sub(heard) },
+            idle: if is_busy { Duration::ZERO } else { self.began.elapsed().saturating_sub(answered) },
             doing,
         }
     }
@@ -325,7 +325,6 @@ impl Handle {
         state.task = None;
         drop(state);
         self.bytes.store(0, Ordering::Relaxed);
-        self.note_time();
         self.is_busy.store(true, Ordering::Relaxed);
     }
 
@@ -349,12 +348,8 @@ impl Handle {
     /// The command was answered.
     pub(super) fn rest(&self) {
         self.is_busy.store(false, Ordering::Relaxed);
-        self.note_time();
-    }
-
-    fn note_time(&self) {
         let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(milliseconds, Ordering::Relaxed);
+        self.answered.store(milliseconds, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

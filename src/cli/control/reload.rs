@@ -58,11 +58,15 @@ fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, 
     if !gates.is_empty() && !new.atomic_uploads {
         return Err("atomic_uploads: gates decide before an upload gets its name".to_string());
     }
-    let mut settings = Settings { gates, ..parts::settings(new.clone()) };
+    let mut wanted = new.clone();
+    let is_elsewhere = old.masquerade_address != new.masquerade_address;
+    wanted.masquerade_address = wanted.masquerade_address.filter(|_| is_elsewhere);
+    let mut settings = Settings { gates, ..parts::settings(wanted) };
     if old.passive_ports == new.passive_ports {
         settings.passive_ports = current.settings.passive_ports.clone();
     }
-    if old.masquerade_address == new.masquerade_address {
+    if !is_elsewhere {
+        // A name need not be looked up again.
         settings.masquerade = current.settings.masquerade.clone();
     }
     let tls = parts::tls(new)?.map(Arc::new);
@@ -127,6 +131,14 @@ fn merged(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
         "[[exec]]": sections.execs;
         "[[gate]]": sections.gates;
         "[[webhook]]": sections.webhooks;
+    }
+    // The sandbox lets it bind the ports that it knew of at the start.
+    let is_known = |port: &u16| old.passive_ports.as_ref().is_some_and(|known| known.as_slice().binary_search(port).is_ok());
+    if old.sandbox && !new.passive_ports.iter().flat_map(|ports| ports.as_slice()).all(is_known) {
+        keep! { "passive_ports": passive_ports; }
+    }
+    if old.sandbox && new.connect_from_data_port {
+        keep! { "connect_from_data_port": connect_from_data_port; }
     }
     // The program may need rights that the server has no more.
     if old.accounts_command.is_some() {
