@@ -87,6 +87,7 @@ fn all_that_happens_is_counted() {
     assert!(cut.starts_with("426") || cut.starts_with("226"), "{cut}");
     let (_, code) = server.try_login("ann", "wrong");
     assert_eq!(code, 530);
+    eventually("who failed is gone", || server.sessions().len() == 1);
     let (_one, _two) = (server.client(), server.client());
     let mut refused = crate::support::Client::connect(server.address());
     refused.expect(421);
