@@ -9,6 +9,7 @@ mod manage;
 mod parts;
 mod programs;
 mod serve;
+mod terminal;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
 use manage::Noun;
@@ -22,8 +23,8 @@ An FTP server that logs people in with the accounts of a Django site.
 Usage: django-ftpd COMMAND [OPTIONS]
 
   serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
-  check [OPTIONS] [HOST:PORT]   examine configuration, database, certificate
-                                and programs; exit status 1 on a fault
+  check [OPTIONS] [HOST:PORT]   examine configuration, certificate, accounts,
+                                homes, ports; exit status 1 on a fault
   demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
                                 certificate of its own (default 127.0.0.1:2121)
   events [OPTIONS]              find events in the journal;
@@ -58,7 +59,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let command = args.nth(1);
     let result = match command.as_ref().and_then(|command| command.to_str()) {
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
-        Some("check") => with_config(args, "check", Config::default(), check::run),
+        Some("check") => return check::run(args),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
         Some("events") => return events::run(args).unwrap_or_else(|problem| fail(&problem.to_string(), 2)),
         Some("user") => manage::run(Noun::User, args),
@@ -111,7 +112,7 @@ fn with_config(
 ) -> Result<(), Failure> {
     let address: HostPort = defaults.address.clone();
     match defaults.overlaid(args, std::env::vars_os())? {
-        Loaded::Help => say(&help::help_text(command, &address)),
+        Loaded::Help => say(&help::help_text(command, &address, &[])),
         Loaded::Version => print_version(),
         Loaded::Run(config) => return run(*config),
     }

@@ -53,7 +53,8 @@ pub(super) fn accounts(config: &Config) -> Result<Box<dyn Accounts>, String> {
     }
 }
 
-fn names(config: &Config) -> FieldNames {
+/// How the site calls what the server looks for.
+pub(super) fn names(config: &Config) -> FieldNames {
     FieldNames {
         user_table: config.user_table.clone(),
         username: config.username_field.clone(),

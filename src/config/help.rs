@@ -11,8 +11,8 @@ use super::webhooks::WEBHOOK_KEYS;
 
 const WIDTH: usize = 80;
 
-/// The help of a command that listens on `address` unless told otherwise.
-pub fn help_text(command: &str, address: &HostPort) -> String {
+/// The help of a command that listens on `address` unless told otherwise, and has these options of its own.
+pub fn help_text(command: &str, address: &HostPort, own: &[(&str, &str)]) -> String {
     let mut text = format!("Usage: django-ftpd {command} [OPTIONS] [HOST:PORT]\n");
     for group in groups() {
         text += &format!("\n{}:\n", heading(group));
@@ -25,9 +25,9 @@ pub fn help_text(command: &str, address: &HostPort) -> String {
             text += &wrapped(option.doc, "      ");
         }
     }
-    text += "
-Other:
-  -h, --help
+    text += "\nOther:\n";
+    text.extend(own.iter().map(|(flag, doc)| format!("  {flag}\n{}", wrapped(doc, "      "))));
+    text += "  -h, --help
       Show this help.
   -V, --version
       Show the version.
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_help_has_every_option_within_80_columns() {
-        let help = help_text("demo", &"127.0.0.1:2121".parse().unwrap());
+        let help = help_text("demo", &"127.0.0.1:2121".parse().unwrap(), &[]);
         for option in OPTIONS {
             assert!(help.contains(&format!("\n  {} [default: ", synopsis(option))), "{}", option.name);
         }
