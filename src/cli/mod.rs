@@ -1,6 +1,7 @@
 //! The command line: finds the command, runs it, and tells people in one line what went wrong.
 
 mod check;
+mod completions;
 mod demo;
 mod events;
 mod followers;
@@ -29,6 +30,7 @@ Usage: django-ftpd COMMAND [OPTIONS]
                                 certificate of its own (default 127.0.0.1:2121)
   events [OPTIONS]              find events in the journal;
                                 exit status 1 if there are none
+  completions bash|zsh|fish     print what the shell needs to complete all this
 
 Without Django at hand, in its tables:
 
@@ -62,6 +64,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("check") => return check::run(args),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
         Some("events") => return events::run(args).unwrap_or_else(|problem| fail(&problem.to_string(), 2)),
+        Some("completions") => completions::run(args),
         Some("user") => manage::run(Noun::User, args),
         Some("group") => manage::run(Noun::Group, args),
         Some("account") => manage::run(Noun::Account, args),
@@ -75,10 +78,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
-            Err(Problem::new(format!(
-                "{given}; there are serve, check, demo, events, user, group and account, see django-ftpd --help"
-            ))
-            .into())
+            Err(Problem::new(format!("{given}; django-ftpd --help tells those that there are")).into())
         }
     };
     match result {

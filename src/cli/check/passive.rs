@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(shown(&ranges(&[21, 30000, 30001, 30002, 65535])), "21, 30000-30002, 65535");
         assert_eq!(shown(&[]), "");
         assert_eq!(numbers("8080,9000-9002\n"), [8080, 9000, 9001, 9002]);
-        assert_eq!(numbers("\n"), []);
+        assert!(numbers("\n").is_empty());
     }
 
     #[test]
