@@ -6,6 +6,7 @@
 
 mod file;
 pub mod help;
+pub mod manual;
 pub mod options;
 pub mod programs;
 pub mod sections;
