@@ -217,7 +217,11 @@ fn users_who_are_nobody_are_a_fault() {
         "accounts",
         "no accounts",
     );
-    check(&["--file-access-user", "root", "127.0.0.1:0"]).has("warning", "user", "root is root");
+    check(&["--file-access-user", "root", "127.0.0.1:0"]).has(
+        "fault",
+        "user",
+        "root is root; name a user who owns the homes",
+    );
     check(&["127.0.0.1:0"]).has("warning", "user", "started by root it stays root");
 }
 
@@ -452,6 +456,9 @@ fn files_of_the_process_tell_whether_a_server_runs() {
         "control",
         "left by a server that was killed",
     );
+    fs::write(&pidfile, "ann:x:1000:").unwrap();
+    check(&args).has("fault", "pidfile", "there is something else in it than the number of a process");
+    check(&["--pidfile", "/dev/null"]).has("fault", "pidfile", "there is something else in it");
     let nowhere = check(&["--pidfile", "/nowhere/pid", "--control", "/nowhere/socket", "127.0.0.1:0"]);
     nowhere.has("fault", "pidfile", "the directory /nowhere does not exist").has(
         "warning",

@@ -52,15 +52,16 @@ fn run(args: &[&str]) -> String {
 /// The commands of the usage, such as "serve" and "user create".
 fn commands() -> Vec<String> {
     let usage = run(&["--help"]);
-    let rows =
-        usage.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(' ')).filter(|(name, _)| !name.is_empty());
-    rows.flat_map(|(name, rest)| match rest.split_once("  ").map(|(verbs, _)| verbs) {
-        Some(verbs) if verbs.contains('|') && name != "completions" => {
-            verbs.split('|').map(|verb| format!("{name} {verb}")).collect()
+    let rows = usage.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let synopses = rows.flat_map(|row| row.split_once("  ").unwrap().0.split(", "));
+    let of_one = |synopsis: &str| match synopsis.split_once(' ') {
+        Some((noun @ ("user" | "group" | "account"), verbs)) => {
+            verbs.split('|').map(|verb| format!("{noun} {verb}")).collect()
         }
-        _ => vec![name.to_string()],
-    })
-    .collect()
+        Some((name, _)) => vec![name.to_string()],
+        None => vec![synopsis.to_string()],
+    };
+    synopses.flat_map(of_one).collect()
 }
 
 /// The options that the help of a command has.
@@ -139,9 +140,11 @@ fn the_manual_page_has_every_command_and_its_options() {
             section.contains(&format!(".It Ic {command}")) || section.contains(&format!(".Ic {command}")),
             "{command}"
         );
-        // Those of the server are in a section of their own.
-        let section = if ["serve", "check", "demo"].contains(&name) { &page } else { section };
-        for option in options_of(&command).iter().filter(|option| *option != "--help") {
+        // Those of the server are in a section of their own, and where things are is said once for several commands.
+        let is_common = |option: &str| ["--help", "--control", "--config", "--database"].contains(&option);
+        for option in options_of(&command) {
+            let of_server = ["serve", "check", "demo"].contains(&name);
+            let section = if of_server || is_common(&option) { &page } else { section };
             assert!(section.contains(&format!("Fl {}", &option[1..])), "{command} {option}");
         }
     }

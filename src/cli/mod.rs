@@ -78,7 +78,8 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
-            Err(Problem::new(format!("{given}; there are {}, see django-ftpd --help", names().join(", "))).into())
+            let names: Vec<&str> = completions::rows().into_iter().map(|(name, ..)| name).collect();
+            Err(Problem::new(format!("{given}; there are {}, see django-ftpd --help", names.join(", "))).into())
         }
     };
     match result {
@@ -86,12 +87,6 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(Failure::Configuration(text)) => fail(&text, 2),
         Err(Failure::Runtime(text)) => fail(&text, 1),
     }
-}
-
-/// The commands of the usage.
-fn names() -> Vec<&'static str> {
-    let names = USAGE.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    names.filter(|name| !name.is_empty()).collect()
 }
 
 fn fail(text: &str, status: u8) -> ExitCode {

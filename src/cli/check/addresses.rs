@@ -6,24 +6,34 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-pub(super) fn examine(config: &Config, report: &mut Report) {
+/// Where clients come in. Names are looked up once: that may take its time.
+pub(super) struct Doors {
+    /// What the address stands for.
+    pub(super) main: Vec<SocketAddr>,
+    /// Whether only this host can reach the server.
+    pub(super) are_local: bool,
+}
+
+pub(super) fn examine(config: &Config, report: &mut Report) -> Doors {
     let mut part = report.part("address");
-    if address(&config.address, &mut part).iter().any(|address| address.ip().is_loopback()) {
+    let main = address(&config.address, &mut part);
+    if main.iter().any(|address| address.ip().is_loopback()) {
         part.note("only this host can reach that; 0.0.0.0 is every IPv4 address, [::] IPv6, too");
     }
-    if let Some(implicit) = &config.implicit_tls {
-        address(implicit, &mut report.part("implicit_tls"));
-    }
+    let implicit = config.implicit_tls.as_ref();
+    let implicit = implicit.map(|implicit| address(implicit, &mut report.part("implicit_tls"))).unwrap_or_default();
     if let Some(metrics) = &config.metrics_listen {
         let mut part = report.part("metrics");
         if address(metrics, &mut part).iter().any(|address| !address.ip().is_loopback()) {
             part.warning(format!("metrics_listen: whoever reaches {metrics} can read the metrics; 127.0.0.1 is safer"));
         }
     }
+    let are_local = !main.is_empty() && main.iter().chain(&implicit).all(|address| address.ip().is_loopback());
+    Doors { main, are_local }
 }
 
 /// What the name of an address stands for.
-pub(super) fn resolved(address: &HostPort) -> io::Result<Vec<SocketAddr>> {
+fn resolved(address: &HostPort) -> io::Result<Vec<SocketAddr>> {
     (address.host.as_str(), address.port).to_socket_addrs().map(Iterator::collect)
 }
 

@@ -1,6 +1,6 @@
 //! The certificate, the chain behind it, its key, and the authorities of clients.
 
-use super::passive;
+use super::addresses::Doors;
 use super::report::{Part, Report, number};
 use crate::cli::parts;
 use crate::config::Config;
@@ -14,11 +14,11 @@ use std::path::Path;
 const SOON: i64 = 30;
 const DAY: i64 = 24 * 60 * 60;
 
-pub(super) fn examine(config: &Config, report: &mut Report) {
+pub(super) fn examine(config: &Config, doors: &Doors, report: &mut Report) {
     let mut part = report.part("certificate");
     match (&config.certfile, parts::tls(config)) {
         (_, Err(why)) => part.fault(why),
-        (None, Ok(_)) if passive::is_local(config) => part.ok("none, so no TLS"),
+        (None, Ok(_)) if doors.are_local => part.ok("none, so no TLS"),
         (None, Ok(_)) => part.warning("none, so no TLS: passwords and files cross the network in the clear"),
         (Some(certfile), Ok(_)) => {
             match describe("certfile", certfile) {

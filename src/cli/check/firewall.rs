@@ -1,13 +1,14 @@
 //! What a firewall has to let in, in words and as lines to copy.
 
+use super::addresses::Doors;
 use super::passive;
 use super::report::{Report, State};
 use crate::config::Config;
 use std::ops::RangeInclusive;
 
-pub(super) fn explain(config: &Config, report: &mut Report) {
+pub(super) fn explain(config: &Config, doors: &Doors, report: &mut Report) {
     let mut part = report.part("firewall");
-    if passive::is_local(config) {
+    if doors.are_local {
         part.ok("nothing to open: only this host can reach the server");
         return;
     }

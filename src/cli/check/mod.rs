@@ -15,6 +15,7 @@ mod report;
 use super::{fail, print_version, say, terminal};
 use crate::config::{Config, Loaded, Problem, help};
 use access::Server;
+use addresses::Doors;
 use report::{Report, State};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -59,23 +60,23 @@ fn examine(config: &Config) -> Report {
     let mut report = Report::default();
     configuration(config, &mut report);
     process::examine(config, &mut report);
-    addresses::examine(config, &mut report);
-    passive::examine(config, &mut report);
+    let doors = addresses::examine(config, &mut report);
+    passive::examine(config, &doors, &mut report);
     let user = config.file_access_user.as_deref();
-    let seen = Server::doing(user, |server| files(config, server, &mut report));
+    let seen = Server::doing(user, |server| files(config, &doors, server, &mut report));
     if let Err(why) = seen {
         report.part("user").fault(format!("file_access_user: {why}"));
         // What can be seen otherwise, is worth knowing.
-        files(config, &Server::ourselves(), &mut report);
+        files(config, &doors, &Server::ourselves(), &mut report);
     }
-    firewall::explain(config, &mut report);
+    firewall::explain(config, &doors, &mut report);
     report
 }
 
 /// All that the server does when it is who it is to be.
-fn files(config: &Config, server: &Server, report: &mut Report) {
+fn files(config: &Config, doors: &Doors, server: &Server, report: &mut Report) {
     accounts::examine(config, server, report);
-    certificate::examine(config, report);
+    certificate::examine(config, doors, report);
     records::examine(config, server, report);
 }
 

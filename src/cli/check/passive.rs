@@ -1,6 +1,6 @@
 //! The ports of passive mode, and the address that clients are told.
 
-use super::addresses;
+use super::addresses::{self, Doors};
 use super::report::{Part, Report, State, number};
 use crate::config::{Config, HostPort};
 use crate::net::masquerade;
@@ -13,14 +13,14 @@ use std::ops::RangeInclusive;
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
-pub(super) fn examine(config: &Config, report: &mut Report) {
-    ports(config, &mut report.part("passive_ports"));
-    masquerade(config, &mut report.part("masquerade"));
+pub(super) fn examine(config: &Config, doors: &Doors, report: &mut Report) {
+    ports(config, doors, &mut report.part("passive_ports"));
+    masquerade(config, doors, &mut report.part("masquerade"));
 }
 
-fn ports(config: &Config, part: &mut Part<'_>) {
+fn ports(config: &Config, doors: &Doors, part: &mut Part<'_>) {
     let Some(ports) = config.passive_ports.as_ref().map(|ports| ports.as_slice()) else {
-        let state = if is_local(config) { State::Note } else { State::Warning };
+        let state = if doors.are_local { State::Note } else { State::Warning };
         part.add(
             state,
             format!(
@@ -37,7 +37,7 @@ fn ports(config: &Config, part: &mut Part<'_>) {
         Some(most) => part.note(format!("{text}, of up to {most} sessions (max_cons); one too many gets 425")),
         None => part.note(format!("{text}, of any number of sessions; one too many gets 425")),
     }
-    taken(config, ports, part);
+    taken(doors, ports, part);
     for (option, listens) in listening(config) {
         if ports.contains(&listens.port) {
             part.warning(format!("{} is in it, where {option} listens; that port is never given", listens.port));
@@ -60,10 +60,8 @@ fn ports(config: &Config, part: &mut Part<'_>) {
 }
 
 /// Which of them can't be had now.
-fn taken(config: &Config, ports: &[u16], part: &mut Part<'_>) {
-    let Some(address) = addresses::resolved(&config.address).ok().and_then(|found| found.first().copied()) else {
-        return; // that was told
-    };
+fn taken(doors: &Doors, ports: &[u16], part: &mut Part<'_>) {
+    let Some(address) = doors.main.first() else { return };
     let (mut used, mut forbidden) = (Vec::new(), Vec::new());
     for &port in ports {
         match addresses::is_free(SocketAddr::new(address.ip(), port)).map_err(|error| error.kind()) {
@@ -82,13 +80,13 @@ fn taken(config: &Config, ports: &[u16], part: &mut Part<'_>) {
     }
 }
 
-fn masquerade(config: &Config, part: &mut Part<'_>) {
+fn masquerade(config: &Config, doors: &Doors, part: &mut Part<'_>) {
     let Some(name) = &config.masquerade_address else {
         if config.masquerade_local {
             part.warning("masquerade_local: it does nothing without masquerade_address");
         }
         // Nothing is sent: the system is asked which address it would take.
-        let own = own_address().filter(|own| !is_local(config) && is_private(*own));
+        let own = own_address().filter(|own| !doors.are_local && is_private(*own));
         match own {
             Some(own) => part.note(format!(
                 "none; this host's address is {own}, which is private: if clients come through a router or the NAT of \
@@ -126,15 +124,6 @@ fn is_private(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     let is_shared = first == 100 && (64..128).contains(&second);
     address.is_private() || address.is_loopback() || address.is_link_local() || address.is_unspecified() || is_shared
-}
-
-/// Whether only this host can reach the server.
-pub(super) fn is_local(config: &Config) -> bool {
-    let is_loopback = |address: &HostPort| {
-        let found = addresses::resolved(address).unwrap_or_default();
-        !found.is_empty() && found.iter().all(|address| address.ip().is_loopback())
-    };
-    is_loopback(&config.address) && config.implicit_tls.as_ref().is_none_or(is_loopback)
 }
 
 /// Everything that listens, by its option.

@@ -14,6 +14,9 @@ use std::path::Path;
 const FILES_OF_A_SESSION: u64 = 3;
 /// Sockets, the journal, the database and the like.
 const FILES_OF_THE_SERVER: u64 = 64;
+/// No number of a process is longer.
+const LONGEST: u64 = 20;
+const NO_NUMBER: &str = "there is something else in it than the number of a process; name another file";
 
 pub(super) fn examine(config: &Config, report: &mut Report) {
     user(config, &mut report.part("user"));
@@ -41,7 +44,9 @@ fn user(config: &Config, part: &mut Part<'_>) {
         None => part.ok(format!("the user with the number {}, who runs this", rustix::process::geteuid().as_raw())),
         // Whether it can be become, is found out by becoming it.
         Some(name) => match users::find(name) {
-            Ok(user) if user.uid == 0 => part.warning(format!("file_access_user: {name} is root, and stays root")),
+            Ok(user) if user.uid == 0 => {
+                part.fault(format!("file_access_user: {name} is root; name a user who owns the homes"));
+            }
             Ok(user) => part.ok(format!("{name}, with the number {}", user.uid)),
             Err(_) => {}
         },
@@ -78,14 +83,16 @@ fn pidfile(path: &Path, starter: &Server, part: &mut Part<'_>) {
     match starter.can_write(path) {
         Err(why) => part.fault(format!("pidfile: {why}")),
         Ok(Existing::Nothing) => part.ok(path.display().to_string()),
-        Ok(_) => {
+        Ok(Existing::File(length)) if length <= LONGEST => {
             let text = fs::read_to_string(path).unwrap_or_default();
             let (path, number) = (path.display(), text.trim());
-            match number.parse::<u32>().ok().filter(|number| is_ours(*number)) {
-                Some(number) => part.note(format!("{path}: the server runs, as process {number}")),
-                None => part.ok(format!("{path}: it is there, and no server of that number runs")),
+            match number.parse::<u32>() {
+                Ok(number) if is_ours(number) => part.note(format!("{path}: the server runs, as process {number}")),
+                Err(_) if !number.is_empty() => part.fault(format!("pidfile: {path}: {NO_NUMBER}")),
+                _ => part.ok(format!("{path}: it is there, and no server of that number runs")),
             }
         }
+        Ok(_) => part.fault(format!("pidfile: {}: {NO_NUMBER}", path.display())),
     }
 }
 

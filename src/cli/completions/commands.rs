@@ -50,32 +50,42 @@ pub(super) const SHELLS: &[&str] = &["bash", "zsh", "fish"];
 
 /// All commands, in the order of the usage.
 pub(super) fn all() -> Vec<Command> {
-    let mut commands = Vec::new();
-    for line in USAGE.lines() {
-        let Some((name, rest)) = line.strip_prefix("  ").and_then(|line| line.split_once(' ')) else { continue };
-        match (name, commands.last_mut()) {
-            // The rest of the description of the command before.
-            ("", Some(last)) => push_words(last, line),
-            ("", None) => {}
-            _ => commands.push(command(name, rest)),
+    rows().into_iter().map(|(name, words, doc)| command(name, words, doc)).collect()
+}
+
+/// The commands of the usage: name, what may follow it, and what it does.
+pub(in crate::cli) fn rows() -> Vec<(&'static str, &'static str, String)> {
+    let mut rows: Vec<(&str, &str, String)> = Vec::new();
+    // Where the last line with names begins: what it does may take more lines.
+    let mut start = 0;
+    for line in USAGE.lines().filter_map(|line| line.strip_prefix("  ")) {
+        match line.starts_with(' ') {
+            true => rows.iter_mut().skip(start).for_each(|(_, _, doc)| *doc = format!("{doc} {}", line.trim())),
+            false => {
+                start = rows.len();
+                let (names, doc) = line.split_once("  ").unwrap_or((line, ""));
+                rows.extend(names.split(", ").map(|row| {
+                    let (name, words) = row.split_once(' ').unwrap_or((row, ""));
+                    (name, words, doc.trim().to_string())
+                }));
+            }
         }
     }
-    commands
+    rows
 }
 
-fn push_words(command: &mut Command, line: &str) {
-    command.doc = format!("{} {}", command.doc, line.trim());
-}
-
-/// A line of the usage: the name, what may follow it, and behind some blanks what it does.
-fn command(name: &str, rest: &str) -> Command {
-    let doc = rest.split_once("  ").map_or(rest, |(_, doc)| doc).trim().to_string();
+fn command(name: &str, words: &str, doc: String) -> Command {
     let nouns = [Noun::User, Noun::Group, Noun::Account];
     let noun = nouns.into_iter().find(|noun| noun.name() == name);
-    let words = if name == "completions" { Words::Of(SHELLS) } else { Words::None };
     let (options, commands) = match noun {
         Some(noun) => (Vec::new(), verbs(noun)),
         None => (choices(&help_of(name)), Vec::new()),
+    };
+    let is_name = |word: &str| word.trim_start_matches('[').starts_with(char::is_uppercase);
+    let words = match words.split(' ').any(|word| word != "[OPTIONS]" && is_name(word)) {
+        _ if name == "completions" => Words::Of(SHELLS),
+        true => Words::Unknown,
+        false => Words::None,
     };
     Command { name: name.to_string(), doc, options, words, commands }
 }

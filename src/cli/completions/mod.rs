@@ -5,6 +5,8 @@ mod commands;
 mod fish;
 mod zsh;
 
+pub(super) use commands::rows;
+
 use super::{Failure, say};
 use crate::config::Problem;
 use std::ffi::OsString;
