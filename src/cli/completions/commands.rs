@@ -55,10 +55,14 @@ pub(super) fn all() -> Vec<Command> {
 
 /// The commands of the usage: name, what may follow it, and what it does.
 pub(in crate::cli) fn rows() -> Vec<(&'static str, &'static str, String)> {
+    rows_of(USAGE)
+}
+
+fn rows_of(usage: &str) -> Vec<(&str, &str, String)> {
     let mut rows: Vec<(&str, &str, String)> = Vec::new();
     // Where the last line with names begins: what it does may take more lines.
     let mut start = 0;
-    for line in USAGE.lines().filter_map(|line| line.strip_prefix("  ")) {
+    for line in usage.lines().filter_map(|line| line.strip_prefix("  ")) {
         match line.starts_with(' ') {
             true => rows.iter_mut().skip(start).for_each(|(_, _, doc)| *doc = format!("{doc} {}", line.trim())),
             false => {
@@ -207,6 +211,18 @@ mod tests {
                 choice(&["--watch"], None, "Again"),
             ]
         );
+    }
+
+    #[test]
+    fn the_usage_may_have_several_commands_in_a_line() {
+        let usage = "Usage: x\n\n  ban [ADDRESS [SECONDS]], unban ADDRESS   refuse it,\n                     or not\n  stop   end\n";
+        let row = |name, words, doc: &str| (name, words, doc.to_string());
+        let expected = [
+            row("ban", "[ADDRESS [SECONDS]]", "refuse it, or not"),
+            row("unban", "ADDRESS", "refuse it, or not"),
+            row("stop", "", "end"),
+        ];
+        assert_eq!(rows_of(usage), expected);
     }
 
     #[test]
