@@ -286,7 +286,7 @@ fn check_reads_an_export() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (status, out) = check();
-    let faults = out.lines().filter(|line| line.starts_with("FAULT accounts "));
+    let faults = out.lines().filter(|line| line.starts_with("FAULT   accounts "));
     assert!(
         status == Some(1) && faults.clone().count() > 0 && faults.clone().all(|line| line.contains(" can't log in: ")),
         "{out}"
@@ -296,10 +296,11 @@ fn check_reads_an_export() {
     known.retain(|object| object["model"] != "django_ftpserver.ftpuseraccount" || object["pk"] == 1);
     write(&path, serde_json::to_string(&known).unwrap()).unwrap();
     let (status, out) = check();
-    assert!(status == Some(0) && out.contains(&format!("ok    accounts       {}\n", path.display())), "{out}");
+    let told = format!("ok      export         {}: ", path.display());
+    assert!(status == Some(0) && out.contains(&told) && out.contains("ok      accounts       "), "{out}");
     write(&path, &text[..100]).unwrap();
     let (status, out) = check();
-    assert!(status == Some(1) && out.contains("FAULT accounts       export ") && out.contains("cut off"), "{out}");
+    assert!(status == Some(1) && out.contains("FAULT   accounts       export ") && out.contains("cut off"), "{out}");
     server.login("ann");
 }
 

@@ -39,6 +39,8 @@
 //! | `manage.rs` | accounts without Django: the commands, what they refuse, and what a running server makes of it |
 //! | `manage_terminal.rs` | passwords that are typed |
 //! | `configuration.rs` | flags, environment, file; every mistake; help; demo |
+//! | `check.rs` | `django-ftpd check`: accounts, homes, files, the process, and that it changes nothing |
+//! | `check_network.rs` | `django-ftpd check`: addresses, ports, the firewall, certificates |
 //! | `smoke.rs` | the shortest way through everything |
 //! | `security_network.rs` | bounced and stolen data connections, exhausted ports, lines that are none |
 //! | `security_files.rs` | out of the home, through names, by size, by depth |
@@ -57,6 +59,8 @@ mod account_limits;
 mod account_quotas;
 mod accounts;
 mod accounts_command;
+mod check;
+mod check_network;
 mod commands;
 mod configuration;
 mod control;

@@ -287,8 +287,8 @@ fn check_tells_of_them_and_posts_nothing() {
         String::from_utf8(output.unwrap().stdout).unwrap()
     };
     let out = check("");
-    assert!(out.contains("FAULT webhook        webhook-a: it follows the journal, and there is none"), "{out}");
+    assert!(out.contains("FAULT   webhook        webhook-a: it follows the journal, and there is none"), "{out}");
     let out = check("--journal /nowhere/events.jsonl");
-    assert!(out.contains(&format!("ok    webhook        {}", web.url())), "{out}");
+    assert!(out.contains(&format!("ok      webhook        {}", web.url())), "{out}");
     assert!(web.posts().is_empty());
 }

@@ -9,15 +9,17 @@ mod password;
 mod rules;
 pub mod schema;
 mod site;
+mod survey;
 mod user;
 mod verifier;
 
 pub use command::AccountsCommand;
-pub use database::DjangoDatabase;
+pub use database::{DatabaseFacts, DjangoDatabase};
 pub use export::DjangoExport;
 pub use home::{HomePlace, HomeTemplate};
 pub use rules::{AllUsers, Rule, Rules};
 pub use site::Site;
+pub use survey::{Survey, Surveyed};
 pub use user::{Directory, FieldNames, FtpAccount, Groups, Patience, User};
 pub use verifier::{Known, Login, Pending, Verifier};
 
@@ -203,9 +205,16 @@ pub trait Accounts: Send + Sync {
         0
     }
 
+    /// Shows each account as it stands, for an administrator; none where they can't be told.
+    fn survey(&self, _see: &mut dyn FnMut(Surveyed)) -> Result<Survey, String> {
+        Ok(Survey::default())
+    }
+
     /// What an administrator should know of, one line for each: rules about nobody, accounts that can't be used.
     fn faults(&self) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
+        let mut faults = Vec::new();
+        let survey = self.survey(&mut |account| faults.append(&mut account.faults()))?;
+        Ok([survey.strangers, faults].concat())
     }
 
     /// Shows where homes are and may come to be, as far as that is known, for who keeps the server to these places.
@@ -240,6 +249,10 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
 
     fn version(&self) -> u64 {
         (**self).version()
+    }
+
+    fn survey(&self, see: &mut dyn FnMut(Surveyed)) -> Result<Survey, String> {
+        (**self).survey(see)
     }
 
     fn faults(&self) -> Result<Vec<String>, String> {

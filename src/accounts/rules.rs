@@ -85,10 +85,14 @@ impl Rules {
         }
     }
 
+    /// Whether any of them is about a group.
+    pub(super) fn are_about_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// Rules that are about nobody: most likely a slip of the pen, and they may be meant to keep people out.
-    pub(super) fn strangers(&self, directory: &dyn Directory) -> Result<Vec<String>, String> {
+    pub(super) fn strangers(&self, directory: &dyn Directory, groups: &Groups) -> Result<Vec<String>, String> {
         let mut strangers = Vec::new();
-        let groups = if self.groups.is_empty() { Groups::default() } else { directory.groups()? };
         for (name, _) in &self.groups {
             if !groups.ftp.contains(name) && !groups.django.contains(name) {
                 strangers.push(format!("[group.{name:?}]: there is no such group"));
@@ -113,35 +117,42 @@ impl Rules {
         users.chain(self.groups.iter().filter_map(move |(_, rule)| Some(home(rule)?.place(None))))
     }
 
-    /// Where the home of a user is; None: nowhere.
-    pub(super) fn home(&self, user: &User) -> Option<HomePlace> {
+    /// The account of a user, for who comes from there.
+    pub(super) fn account(&self, user: &User, remote: IpAddr) -> Result<Account, Denial> {
+        let mut account = Account::new(&user.username, self.home(user)?);
+        (account.id, account.permissions, account.groups) = (id(user), self.permissions(user), groups(user).to_vec());
+        self.apply(account, remote)
+    }
+
+    /// The home of a user.
+    pub(super) fn home(&self, user: &User) -> Result<PathBuf, Denial> {
+        self.template(user)?.expand(&user.username).map_err(Denial::BadHome)
+    }
+
+    /// Where that is and may come to be; None: nowhere.
+    pub(super) fn place(&self, user: &User) -> Option<HomePlace> {
+        Some(self.template(user).ok()?.place(Some(&user.username)))
+    }
+
+    /// What a rule says need not be the site's, and then the site's need not make sense.
+    fn template(&self, user: &User) -> Result<HomeTemplate, Denial> {
         if let Some(said) = self.said(&user.username, groups(user), |rule| rule.home.as_ref()) {
-            return Some(said.place(Some(&user.username)));
+            return Ok(said.clone());
         }
         match user.ftp.as_ref().and_then(|ftp| ftp.home.as_deref()) {
-            Some(own) => Some(HomeTemplate::parse(own).ok()?.place(Some(&user.username))),
-            None => Some(self.home.place(Some(&user.username))),
+            Some(own) => HomeTemplate::parse(own).map_err(Denial::BadHome),
+            None => Ok(self.home.clone()),
         }
     }
 
-    /// The account of a user, for who comes from there.
-    pub(super) fn account(&self, user: &User, remote: IpAddr) -> Result<Account, Denial> {
-        let own = user.ftp.as_ref().and_then(|ftp| ftp.home.as_deref());
-        let own = own.map(HomeTemplate::parse).transpose().map_err(Denial::BadHome)?;
-        let home = own.as_ref().unwrap_or(&self.home);
-        let permissions = match &user.ftp {
+    /// What a user may do.
+    pub(super) fn permissions(&self, user: &User) -> Permissions {
+        let said = self.said(&user.username, groups(user), |rule| rule.permissions.as_ref());
+        said.copied().unwrap_or_else(|| match &user.ftp {
             Some(ftp) => Permissions::from_letters(&ftp.permission),
             None if user.is_superuser => self.read.and(self.write),
             None => self.read,
-        };
-        let groups = groups(user).to_vec();
-        let home = match self.said(&user.username, &groups, |rule| rule.home.as_ref()) {
-            Some(_) => PathBuf::new(), // it is the rule's, and the other one need not make sense
-            None => home.expand(&user.username).map_err(Denial::BadHome)?,
-        };
-        let mut account = Account::new(&user.username, home);
-        (account.id, account.permissions, account.groups) = (id(user), permissions, groups);
-        self.apply(account, remote)
+        })
     }
 
     /// An account as the rules for its user and its groups leave it, for who comes from there.

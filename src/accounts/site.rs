@@ -4,17 +4,15 @@ use super::cache::Cache;
 use super::home::{HomePlace, HomeTemplate};
 use super::password::Checker;
 use super::rules::{self, Rules};
+use super::survey::{Survey, Surveyed};
 use super::user::{Directory, Patience, User};
 use super::{Account, Accounts, Attempt, Denial, Proof, Refusal};
-use crate::protocol::shown::Shown;
-use std::net::{IpAddr, Ipv4Addr};
+
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long a login that succeeded is remembered, if nobody says anything.
 const REMEMBERED: Duration = Duration::from_secs(60);
-
-/// For questions about homes it does not matter where somebody comes from.
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The longest username that Django stores.
 const MAX_USERNAME: usize = 254;
@@ -80,6 +78,21 @@ impl<D: Directory> Site<D> {
         }
         result.inspect(|()| self.cache.remember(user, password))
     }
+
+    fn surveyed(&self, user: &User) -> Surveyed {
+        // A visit shows no groups of Django, which rules may be about.
+        let is_incomplete = user.ftp.is_none() && self.rules.are_about_groups();
+        let found =
+            is_incomplete.then(|| self.directory.find(&user.username, Patience::Login).ok().flatten()).flatten();
+        let user = found.as_ref().unwrap_or(user);
+        Surveyed {
+            username: user.username.clone(),
+            is_active: user.is_active,
+            password: self.checker.fault(&user.password),
+            home: self.rules.home(user),
+            permissions: self.rules.permissions(user),
+        }
+    }
 }
 
 impl<D: Directory> Accounts for Site<D> {
@@ -117,21 +130,17 @@ impl<D: Directory> Accounts for Site<D> {
         self.directory.version()
     }
 
-    fn faults(&self) -> Result<Vec<String>, String> {
-        let mut faults = self.rules.strangers(&self.directory)?;
+    fn survey(&self, see: &mut dyn FnMut(Surveyed)) -> Result<Survey, String> {
+        let groups = self.directory.groups()?;
+        let strangers = self.rules.strangers(&self.directory, &groups)?;
+        let mut users = 0;
         self.directory.visit(&mut |user| {
-            if !user.is_active || !self.rules.have_account(user) {
-                return;
-            }
-            let name = Shown(user.username.as_bytes());
-            if let Some(denial @ Denial::UnknownAlgorithm(_)) = self.checker.fault(&user.password) {
-                faults.push(format!("{name} can't log in: {denial}"));
-            }
-            if let Err(denial @ Denial::BadHome(_)) = self.rules.account(user, HERE) {
-                faults.push(format!("{name} can't log in: {denial}"));
+            users += 1;
+            if self.rules.have_account(user) {
+                see(self.surveyed(user));
             }
         })?;
-        Ok(faults)
+        Ok(Survey { users, groups, strangers })
     }
 
     fn homes(&self, visit: &mut dyn FnMut(HomePlace)) -> Result<(), String> {
@@ -140,7 +149,7 @@ impl<D: Directory> Accounts for Site<D> {
         of_groups.iter().filter_map(|home| HomeTemplate::parse(home).ok()).for_each(|home| visit(home.place(None)));
         self.directory.visit(&mut |user| {
             if self.rules.have_account(user)
-                && let Some(place) = self.rules.home(user)
+                && let Some(place) = self.rules.place(user)
             {
                 visit(place);
             }

@@ -27,7 +27,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     if let Some((_, why)) = not_for_demo.iter().find(|(is_asked, _)| *is_asked) {
         return Err(Failure::Configuration(why.to_string()));
     }
-    logging::start_server(&config, false, None)?;
+    logging::start(&config, false, None)?;
     let place = Place::new().map_err(|error| Failure::Runtime(format!("no place for the demo: {error}")))?;
     config.database = Some(place.database());
     if config.certfile.is_none() {

@@ -46,8 +46,13 @@ pub(super) struct Planned {
 impl Planned {
     /// Why it can't do anything.
     pub(super) fn without_journal(&self) -> String {
-        format!("{}: it follows the journal, and there is none; name one with journal", self.name)
+        without_journal(&self.name)
     }
+}
+
+/// Why a follower can't do anything.
+pub(super) fn without_journal(name: &str) -> String {
+    format!("{name}: it follows the journal, and there is none; name one with journal")
 }
 
 /// All that the configuration names, or why one can't be made.
@@ -71,9 +76,14 @@ fn planned(config: &Config, programs: &Programs, tide: &Tide) -> Result<Vec<Plan
         let path = config.syslog_socket.as_deref().unwrap_or(Path::new(syslog::SOCKET));
         plan("syslog", Syslog::new(path).map_err(|why| format!("syslog_socket: {why}")).map(boxed))?;
     }
-    alone(config.audit_days.is_some() && config.audit_database.is_none(), "audit_days", "audit_database")?;
-    alone(config.syslog_socket.is_some() && !config.syslog, "syslog_socket", "syslog")?;
+    contradictions(config)?;
     Ok(planned)
+}
+
+/// Options that would do nothing.
+pub(super) fn contradictions(config: &Config) -> Result<(), String> {
+    alone(config.audit_days.is_some() && config.audit_database.is_none(), "audit_days", "audit_database")?;
+    alone(config.syslog_socket.is_some() && !config.syslog, "syslog_socket", "syslog")
 }
 
 fn webhook(table: &WebhookTable) -> Result<Planned, String> {

@@ -2,6 +2,7 @@
 
 mod background;
 mod check;
+mod completions;
 mod control;
 mod demo;
 mod events;
@@ -15,6 +16,7 @@ mod programs;
 mod sandbox;
 mod serve;
 mod supervision;
+mod terminal;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
 use crate::process::daemon::{self, Stage};
@@ -29,12 +31,13 @@ An FTP server that logs people in with the accounts of a Django site.
 Usage: django-ftpd COMMAND [OPTIONS]
 
   serve [OPTIONS] [HOST:PORT]   serve a site's users (default 127.0.0.1:21)
-  check [OPTIONS] [HOST:PORT]   examine configuration, database, certificate
-                                and programs; exit status 1 on a fault
+  check [OPTIONS] [HOST:PORT]   examine configuration, certificate, accounts,
+                                homes, ports; exit status 1 on a fault
   demo [OPTIONS] [HOST:PORT]    try it, with a database, a user, a home and a
                                 certificate of its own (default 127.0.0.1:2121)
   events [OPTIONS]              find events in the journal;
                                 exit status 1 if there are none
+  completions bash|zsh|fish     print what the shell needs to complete all this
 
 A server that runs, by its control socket:
 
@@ -90,10 +93,11 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             daemon::lead().map_err(|error| Failure::Runtime(error.to_string()))
         }
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
-        Some("check") => with_config(args, "check", Config::default(), check::run),
+        Some("check") => return check::run(args),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
         Some("events") => return events::run(args).unwrap_or_else(|problem| fail(&problem.to_string(), 2)),
         Some(programs::HELPER) => programs::help(),
+        Some("completions") => completions::run(args),
         Some("user") => manage::run(Noun::User, args),
         Some("group") => manage::run(Noun::Group, args),
         Some("account") => manage::run(Noun::Account, args),
@@ -107,10 +111,8 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         _ => {
             let given = command.map_or("no command".to_string(), |name| format!("no command {}", name.display()));
-            Err(Problem::new(format!(
-                "{given}; there are serve, check, demo, who, events, user, group, account and more, see django-ftpd --help"
-            ))
-            .into())
+            let names: Vec<&str> = completions::rows().into_iter().map(|(name, ..)| name).collect();
+            Err(Problem::new(format!("{given}; there are {}, see django-ftpd --help", names.join(", "))).into())
         }
     };
     status(result)
@@ -150,7 +152,7 @@ fn with_config(
 ) -> Result<(), Failure> {
     let address: HostPort = defaults.address.clone();
     match defaults.overlaid(args, std::env::vars_os())? {
-        Loaded::Help => say(&help::help_text(command, &address)),
+        Loaded::Help => say(&help::help_text(command, &address, &[])),
         Loaded::Version => print_version(),
         Loaded::Run(config) => return run(*config),
     }

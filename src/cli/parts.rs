@@ -57,7 +57,8 @@ pub(super) fn accounts(config: &Config, program: Option<Program>) -> Result<Box<
     }
 }
 
-fn names(config: &Config) -> FieldNames {
+/// How the site calls what the server looks for.
+pub(super) fn names(config: &Config) -> FieldNames {
     FieldNames {
         user_table: config.user_table.clone(),
         username: config.username_field.clone(),

@@ -11,10 +11,10 @@ use super::webhooks::WEBHOOK_KEYS;
 
 const WIDTH: usize = 80;
 
-/// The help of a command that listens on `address` unless told otherwise.
-pub fn help_text(command: &str, address: &HostPort) -> String {
+/// The help of a command that listens on `address` unless told otherwise, and has these options of its own.
+pub fn help_text(command: &str, address: &HostPort, own: &[(&str, &str)]) -> String {
     let mut text = format!("Usage: django-ftpd {command} [OPTIONS] [HOST:PORT]\n");
-    for group in groups() {
+    for group in groups(OPTIONS) {
         text += &format!("\n{}:\n", heading(group));
         for option in group {
             let default = match option.is_positional() {
@@ -25,9 +25,9 @@ pub fn help_text(command: &str, address: &HostPort) -> String {
             text += &wrapped(option.doc, "      ");
         }
     }
-    text += "
-Other:
-  -h, --help
+    text += "\nOther:\n";
+    text.extend(own.iter().map(|(flag, doc)| format!("  {flag}\n{}", wrapped(doc, "      "))));
+    text += "  -h, --help
       Show this help.
   -V, --version
       Show the version.
@@ -135,7 +135,7 @@ pub fn example_file() -> String {
          and environment variables beat this file.",
         "# ",
     );
-    for group in groups() {
+    for group in groups(OPTIONS) {
         text += &format!("\n# --- {} ---\n", heading(group));
         for option in group.iter().filter(|option| option.is_for_file()) {
             let (note, value) = match option.default {
@@ -150,11 +150,11 @@ pub fn example_file() -> String {
     text + &sections()
 }
 
-fn groups() -> impl Iterator<Item = &'static [Opt]> {
-    OPTIONS.chunk_by(|a, b| a.group == b.group)
+pub(super) fn groups(options: &[Opt]) -> impl Iterator<Item = &[Opt]> {
+    options.chunk_by(|a, b| a.group == b.group)
 }
 
-fn heading(group: &[Opt]) -> &'static str {
+pub(super) fn heading(group: &[Opt]) -> &'static str {
     group.first().map_or("", |option| option.group)
 }
 
@@ -167,14 +167,14 @@ fn synopsis(option: &Opt) -> String {
     }
 }
 
-fn initial(option: &Opt) -> &'static str {
+pub(super) fn initial(option: &Opt) -> &'static str {
     match option.default {
         Is(text) | Unset(text, _) => text,
     }
 }
 
 /// The value as TOML: numbers and booleans bare, everything else in quotes.
-fn toml(value: &str) -> String {
+pub(super) fn toml(value: &str) -> String {
     match DeValue::parse(value) {
         Ok(_) => value.into(),
         Err(_) => format!("{value:?}"),
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_help_has_every_option_within_80_columns() {
-        let help = help_text("demo", &"127.0.0.1:2121".parse().unwrap());
+        let help = help_text("demo", &"127.0.0.1:2121".parse().unwrap(), &[]);
         for option in OPTIONS {
             assert!(help.contains(&format!("\n  {} [default: ", synopsis(option))), "{}", option.name);
         }

@@ -7,6 +7,7 @@
 mod control;
 mod file;
 pub mod help;
+pub mod manual;
 pub mod options;
 pub mod programs;
 pub mod sections;

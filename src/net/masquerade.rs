@@ -86,7 +86,8 @@ impl Named {
     }
 }
 
-fn resolve(name: &str) -> io::Result<Ipv4Addr> {
+/// The IPv4 address that a name stands for now.
+pub fn resolve(name: &str) -> io::Result<Ipv4Addr> {
     let v4 = |address: std::net::SocketAddr| match address.ip() {
         IpAddr::V4(v4) => Some(v4),
         IpAddr::V6(_) => None,

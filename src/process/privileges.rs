@@ -28,14 +28,15 @@ pub fn become_user(person: &Person) -> Result<(), String> {
     if let Some(threads) = threads().filter(|threads| *threads != 1) {
         return Err(format!("there are {threads} threads already, of which only one would become that user"));
     }
-    change(person).map_err(|errno| format!("the system refuses that: {errno}"))?;
+    turn_thread_into(person).map_err(|errno| format!("the system refuses that: {errno}"))?;
     verify(person)?;
     // The system has hidden /proc/self/fd from us, through which modes and times of files are changed.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
         .map_err(|errno| format!("the process can't see its own files: {errno}"))
 }
 
-fn change(person: &Person) -> rustix::io::Result<()> {
+/// This thread alone; the others stay what they are.
+pub fn turn_thread_into(person: &Person) -> rustix::io::Result<()> {
     let groups: Vec<Gid> = person.groups.iter().copied().map(Gid::from_raw).collect();
     let (uid, gid) = (Uid::from_raw(person.user.uid), Gid::from_raw(person.user.gid));
     rustix::thread::set_thread_groups(&groups)?;

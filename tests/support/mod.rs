@@ -1,6 +1,7 @@
 //! The vocabulary of the tests: a real server process on a free port with a database that real Django made, and a
 //! client that says lines and expects codes.
 
+mod check;
 mod client;
 mod control;
 mod embedded;
@@ -8,6 +9,7 @@ mod managed;
 mod server;
 mod tls;
 
+pub use check::{Report, check, may_become_others, people};
 pub use client::{Client, Data};
 pub use embedded::Embedded;
 pub use managed::{Done, Managed, finish};

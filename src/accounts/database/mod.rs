@@ -22,6 +22,19 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a running session does: it can go on as it was.
 const SESSION_PATIENCE: Duration = Duration::from_millis(100);
 
+/// What `check` tells of a database beside its users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseFacts {
+    /// The table of users.
+    pub user_table: String,
+    /// Whether the site has the tables of django-ftpserver.
+    pub has_ftp_accounts: bool,
+    /// How SQLite makes changes whole: `delete`, `wal` and others.
+    pub journal_mode: String,
+    /// Bytes.
+    pub size: u64,
+}
+
 /// The users of a Django site that keeps them in SQLite, with the accounts of django-ftpserver if it has any.
 #[derive(Debug)]
 pub struct DjangoDatabase {
@@ -55,6 +68,19 @@ impl DjangoDatabase {
     /// Whether the site has the tables of django-ftpserver.
     pub fn has_ftp_accounts(&self) -> Result<bool, String> {
         self.ask(LOGIN_PATIENCE, |_, tables| Ok(tables.has_accounts()))
+    }
+
+    /// What there is beside users.
+    pub fn facts(&self) -> Result<DatabaseFacts, String> {
+        self.ask(LOGIN_PATIENCE, |connection, tables| {
+            let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            Ok(DatabaseFacts {
+                user_table: tables.users.clone(),
+                has_ftp_accounts: tables.has_accounts(),
+                journal_mode: connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?,
+                size: connection.query_row(size, [], |row| row.get::<_, i64>(0))?.unsigned_abs(),
+            })
+        })
     }
 
     fn ask<T>(

@@ -14,6 +14,8 @@ const UNUSABLE: &str = "!";
 /// The questions to one site's tables.
 #[derive(Debug)]
 pub(super) struct Tables {
+    /// The name of the one with the users.
+    pub(super) users: String,
     /// All users.
     all: String,
     /// The users of a name.
@@ -97,6 +99,7 @@ impl Tables {
             groups: groups_question(connection, &users)?,
             has_groups: !columns(connection, GROUPS)?.is_empty(),
             has_accounts,
+            users,
         })
     }
 

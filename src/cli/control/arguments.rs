@@ -97,7 +97,7 @@ impl Command {
         }
     }
 
-    pub(super) fn help(self) -> &'static str {
+    pub(in crate::cli) fn help(self) -> &'static str {
         match self {
             Command::Who => {
                 help!(

@@ -133,7 +133,8 @@ fn merged(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
         "[[webhook]]": sections.webhooks;
     }
     // The sandbox lets it bind the ports that it knew of at the start.
-    let is_known = |port: &u16| old.passive_ports.as_ref().is_some_and(|known| known.as_slice().binary_search(port).is_ok());
+    let is_known =
+        |port: &u16| old.passive_ports.as_ref().is_some_and(|known| known.as_slice().binary_search(port).is_ok());
     if old.sandbox && !new.passive_ports.iter().flat_map(|ports| ports.as_slice()).all(is_known) {
         keep! { "passive_ports": passive_ports; }
     }

@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-pub(super) const HELP: &str = "\
+pub(in crate::cli) const HELP: &str = "\
 Usage: django-ftpd events [OPTIONS]
 
 Tells the events of the journal, also of its rotated files (events.jsonl.1, …):

@@ -8,6 +8,9 @@ mod rows;
 use crate::config::Problem;
 use crate::events::{Line, Reader};
 use arguments::{Asked, Wanted};
+
+pub(super) use arguments::HELP;
+
 use rows::Rows;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -24,7 +27,7 @@ const NOTHING: u8 = 1;
 pub(super) fn run(args: impl Iterator<Item = OsString>) -> Result<ExitCode, Problem> {
     let wanted = match arguments::read(args)? {
         Asked::Help => {
-            super::say(arguments::HELP);
+            super::say(HELP);
             return Ok(ExitCode::SUCCESS);
         }
         Asked::Run(wanted) => *wanted,

@@ -1,14 +1,11 @@
 //! Events in columns, for people: local time, event, user, address, and what it was about.
 
+use crate::cli::terminal::{RED, YELLOW, coloured, has_colours};
 use crate::events::Line;
 use crate::protocol::shown::Shown;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::io::{self, IsTerminal, Write};
-
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
+use std::io::{self, Write};
 
 /// How rows look.
 #[derive(Debug)]
@@ -18,25 +15,20 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// In colours if people look at a terminal and don't mind (no-color.org).
+    /// In colours if people look at a terminal and don't mind.
     pub(super) fn to_standard_output() -> Rows {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-        let colours = io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb;
-        Rows { zone: TimeZone::system(), colours }
+        Rows { zone: TimeZone::system(), colours: has_colours() }
     }
 
     /// Writes a row. Widths are fixed, for what is to come is not known.
     pub(super) fn write(&self, line: &Line, out: &mut impl Write) -> io::Result<()> {
         let event = line.event();
         let event = event.strip_prefix("ftp_").unwrap_or(&event);
-        let (before, after) = match colour(event).filter(|_| self.colours) {
-            Some(colour) => (colour, PLAIN),
-            None => ("", ""),
-        };
-        let (event, user) = (Shown(event.as_bytes()).to_string(), word(line, "username"));
+        let colour = colour(event).filter(|_| self.colours);
+        let shown = coloured(&format!("{:<24}", Shown(event.as_bytes()).to_string()), colour);
+        let user = word(line, "username");
         let (address, what) = (word(line, "remote_ip"), what(line));
-        let columns = format!("{before}{event:<24}{after} {user:<12} {address:<15} {what}");
+        let columns = format!("{shown} {user:<12} {address:<15} {what}");
         writeln!(out, "{} {}", self.time(line), columns.trim_end())
     }
 

@@ -38,14 +38,9 @@ impl Log {
     }
 }
 
-/// On standard error, as a command that says its say and ends has it.
-pub(super) fn start() {
-    begin(&Config::default(), Shape::Text, Target::Stderr);
-}
-
 /// As the configuration says; a server in the background has no standard error. The file, if it is a new one, is for
 /// the user who serves.
-pub(super) fn start_server(config: &Config, is_background: bool, user: Option<SystemUser>) -> Result<Log, Failure> {
+pub(super) fn start(config: &Config, is_background: bool, user: Option<SystemUser>) -> Result<Log, Failure> {
     let shape = match config.log_format {
         LogFormat::Text => Shape::Text,
         LogFormat::Json => Shape::Json,

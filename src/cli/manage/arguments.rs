@@ -11,25 +11,25 @@ use std::path::{Path, PathBuf};
 const PLACES: [&str; 2] = ["--database", "--config"];
 
 /// What a command such as `user create` takes beside.
-pub(super) struct Verb {
-    pub(super) name: &'static str,
+pub(in crate::cli) struct Verb {
+    pub(in crate::cli) name: &'static str,
     /// What has to stand there, in this order.
-    pub(super) words: &'static [&'static str],
+    pub(in crate::cli) words: &'static [&'static str],
     /// What may follow it.
-    pub(super) last: Option<&'static str>,
+    pub(in crate::cli) last: Option<&'static str>,
     /// Flags, of each choice one.
-    pub(super) choices: &'static [&'static [Flag]],
+    pub(in crate::cli) choices: &'static [&'static [Flag]],
     /// Whether one flag is needed, or nothing happens.
-    pub(super) needs_flag: bool,
-    pub(super) doc: &'static str,
+    pub(in crate::cli) needs_flag: bool,
+    pub(in crate::cli) doc: &'static str,
     pub(super) run: fn(&Given) -> Result<(), Failure>,
 }
 
-pub(super) struct Flag {
+pub(in crate::cli) struct Flag {
     /// With its dashes.
-    pub(super) name: &'static str,
+    pub(in crate::cli) name: &'static str,
     /// What stands for its value; None: it has none.
-    pub(super) value: Option<&'static str>,
+    pub(in crate::cli) value: Option<&'static str>,
 }
 
 /// A flag without a value.

@@ -12,9 +12,9 @@ use super::{Failure, say};
 use crate::accounts::schema::{Database, Fault, Home, Tables};
 use crate::config::{Problem, help};
 use crate::protocol::shown::Shown;
-use arguments::{Asked, Flag, Given, Verb, switch};
+use arguments::{Asked, Flag, Given, switch};
 
-pub(super) use arguments::place;
+pub(super) use arguments::{Verb, place};
 use lists::{Cell, Column};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +22,8 @@ use std::os::unix::ffi::OsStrExt;
 /// The choice of lists.
 const JSON: &[&[Flag]] = &[&[switch("--json")]];
 
-const DATABASE_HELP: &str = "
+/// What every command takes.
+pub(super) const DATABASE_HELP: &str = "
 Every command:
   --database FILE
       SQLite database of the site; also FTPSERVER_DATABASE, or database in the
@@ -42,7 +43,8 @@ pub(super) enum Noun {
 }
 
 impl Noun {
-    fn name(self) -> &'static str {
+    /// What it is called on the command line.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Noun::User => "user",
             Noun::Group => "group",
@@ -50,7 +52,8 @@ impl Noun {
         }
     }
 
-    fn verbs(self) -> &'static [Verb] {
+    /// What can be done with it.
+    pub(super) fn verbs(self) -> &'static [Verb] {
         match self {
             Noun::User => user::VERBS,
             Noun::Group => group::VERBS,

@@ -17,11 +17,11 @@ use x509_cert::serial_number::SerialNumber;
 /// A certificate that expires so soon is worth a warning.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
-type Certificate = CertificateInner<Lenient>;
+pub(super) type Certificate = CertificateInner<Lenient>;
 
 /// Serial numbers longer than RFC 5280 has them are on their way, and nobody minds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Lenient;
+pub(super) struct Lenient;
 
 impl Profile for Lenient {
     fn check_serial_number(_: &SerialNumber<Lenient>) -> x509_cert::der::Result<()> {
@@ -90,7 +90,7 @@ pub(super) fn common_name(certificate: &CertificateDer) -> Option<String> {
     }
 }
 
-fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(option: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read(option, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
@@ -140,11 +140,11 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     Ok(text.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(text))
 }
 
-fn parse(certificate: &CertificateDer) -> Result<Certificate, String> {
+pub(super) fn parse(certificate: &CertificateDer) -> Result<Certificate, String> {
     Certificate::from_der(certificate).map_err(|error| format!("its certificate can't be read ({error})"))
 }
 
-fn validity(certificate: &Certificate) -> (Timestamp, Timestamp) {
+pub(super) fn validity(certificate: &Certificate) -> (Timestamp, Timestamp) {
     let validity = certificate.tbs_certificate().validity();
     let time = |time: x509_cert::time::Time| {
         let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);

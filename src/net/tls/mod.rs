@@ -1,12 +1,14 @@
 //! TLS: what the server offers, taken anew from its files when they change, and each connection's own part of it.
 
 mod certificate;
+mod chain;
 mod clients;
 mod framing;
 mod records;
 mod secured;
 mod tickets;
 
+pub use chain::{Described, describe};
 pub use records::Records;
 pub use secured::Secured;
 
