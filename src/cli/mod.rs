@@ -11,6 +11,7 @@ mod programs;
 mod serve;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
+use crate::process::init;
 use manage::Noun;
 use std::ffi::OsString;
 use std::io::Write;
@@ -57,6 +58,10 @@ impl From<Problem> for Failure {
 pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let command = args.nth(1);
     let result = match command.as_ref().and_then(|command| command.to_str()) {
+        Some("serve") if init::is_needed() => match init::look_after_the_server() {
+            Ok(status) => return ExitCode::from(status),
+            Err(error) => Err(Failure::Runtime(format!("can't start the server as a child of process 1: {error}"))),
+        },
         Some("serve") => with_config(args, "serve", Config::default(), serve::run),
         Some("check") => with_config(args, "check", Config::default(), check::run),
         Some("demo") => with_config(args, "demo", demo::defaults(), demo::run),
