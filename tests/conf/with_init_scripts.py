@@ -37,6 +37,7 @@ def openrc_starts_reloads_and_stops_the_server(host):
     host.home
     texts = {'command="/usr/bin/django-ftpd"': f'command="{host.binary}"', "/etc/django-ftpd.conf": host.configure()}
     texts |= {"user:=django-ftpd": "user:=root", "need net localmount": "use net", "/var/log/": f"{host.directory}/log/"}
+    host.path("log").mkdir()
     script = adapted(OPENRC, host.path("init.d/django-ftpd"), texts)
     script.chmod(0o755)
     service = "rc-service --nocolor django-ftpd"
