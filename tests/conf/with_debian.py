@@ -36,7 +36,7 @@ def remove(deb):
 @check
 def debian_package_has_what_it_should(host):
     deb = package(host.binary)
-    names = set(re.findall(r" \./(\S+[^/])$", run("dpkg", "--contents", deb), re.MULTILINE))
+    names = set(re.findall(r" \./(\S*[^/\s])$", run("dpkg", "--contents", deb), re.MULTILINE))
     wanted = {"usr/bin/django-ftpd", "etc/django-ftpd.conf", "etc/logrotate.d/django-ftpd"}
     wanted |= {f"usr/share/man/man{section}.gz" for section in ["8/django-ftpd.8", "5/django-ftpd.conf.5"]}
     wanted |= {"usr/share/bash-completion/completions/django-ftpd", "usr/share/zsh/vendor-completions/_django-ftpd"}
