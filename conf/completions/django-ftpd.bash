@@ -72,6 +72,30 @@ _django_ftpd() {
     completions)
         words='bash zsh fish'
         ;;
+    who)
+        words='--control --watch --json -h --help'
+        ;;
+    kick)
+        words='--control -h --help'
+        ;;
+    ban)
+        words='--control -h --help'
+        ;;
+    unban)
+        words='--control -h --help'
+        ;;
+    reload)
+        words='--control -h --help'
+        ;;
+    drain)
+        words='--control -h --help'
+        ;;
+    stop)
+        words='--control -h --help'
+        ;;
+    metrics)
+        words='--control -h --help'
+        ;;
     user)
         case ${COMP_WORDS[2]} in
         create)
@@ -134,7 +158,7 @@ _django_ftpd() {
         ;;
     esac
     if ((COMP_CWORD == 1)); then
-        words='serve check demo events completions user group account'
+        words='serve check demo events completions who kick ban unban reload drain stop metrics user group account'
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -23,6 +23,14 @@ complete -c django-ftpd -n '__django_ftpd_at' -a check -d 'examine configuration
 complete -c django-ftpd -n '__django_ftpd_at' -a demo -d 'try it, with a database, a user, a home and a certificate of its own (default 127.0.0.1:2121)'
 complete -c django-ftpd -n '__django_ftpd_at' -a events -d 'find events in the journal; exit status 1 if there are none'
 complete -c django-ftpd -n '__django_ftpd_at' -a completions -d 'print what the shell needs to complete all this'
+complete -c django-ftpd -n '__django_ftpd_at' -a who -d 'who is on, and what they do'
+complete -c django-ftpd -n '__django_ftpd_at' -a kick -d 'end sessions'
+complete -c django-ftpd -n '__django_ftpd_at' -a ban -d 'refuse an address, or list them'
+complete -c django-ftpd -n '__django_ftpd_at' -a unban -d 'refuse an address, or list them'
+complete -c django-ftpd -n '__django_ftpd_at' -a reload -d 'read the configuration anew'
+complete -c django-ftpd -n '__django_ftpd_at' -a drain -d 'end with the last client, or now'
+complete -c django-ftpd -n '__django_ftpd_at' -a stop -d 'end with the last client, or now'
+complete -c django-ftpd -n '__django_ftpd_at' -a metrics -d 'what Prometheus reads'
 complete -c django-ftpd -n '__django_ftpd_at' -a user -d 'the users of the site'
 complete -c django-ftpd -n '__django_ftpd_at' -a group -d 'what accounts may do, and where'
 complete -c django-ftpd -n '__django_ftpd_at' -a account -d 'which users have an FTP account'
@@ -112,7 +120,7 @@ complete -c django-ftpd -n '__django_ftpd_at serve' -l log-format -x -a 'text js
 complete -c django-ftpd -n '__django_ftpd_at serve' -l log-file -r -F -d 'File that the log is appended to'
 complete -c django-ftpd -n '__django_ftpd_at serve' -l daemonize -d 'Go to the background once clients can connect'
 complete -c django-ftpd -n '__django_ftpd_at serve' -l no-daemonize -d 'Go to the background once clients can connect'
-complete -c django-ftpd -n '__django_ftpd_at serve' -l pidfile -r -F -d 'File that gets the number of the process, and lets only one server run with it'
+complete -c django-ftpd -n '__django_ftpd_at serve' -l pidfile -r -F -d 'File that has the number of the process while it runs, and lets only one server run with it'
 complete -c django-ftpd -n '__django_ftpd_at serve' -l file-access-user -x -a '(__fish_complete_users)' -d 'User that the server becomes once it listens, if root starts it: a name, UID or UID:GID'
 complete -c django-ftpd -n '__django_ftpd_at serve' -l sandbox -d 'Have the kernel (Landlock) keep the server to the homes and the files that this configuration names'
 complete -c django-ftpd -n '__django_ftpd_at serve' -l no-sandbox -d 'Have the kernel (Landlock) keep the server to the homes and the files that this configuration names'
@@ -208,7 +216,7 @@ complete -c django-ftpd -n '__django_ftpd_at check' -l log-format -x -a 'text js
 complete -c django-ftpd -n '__django_ftpd_at check' -l log-file -r -F -d 'File that the log is appended to'
 complete -c django-ftpd -n '__django_ftpd_at check' -l daemonize -d 'Go to the background once clients can connect'
 complete -c django-ftpd -n '__django_ftpd_at check' -l no-daemonize -d 'Go to the background once clients can connect'
-complete -c django-ftpd -n '__django_ftpd_at check' -l pidfile -r -F -d 'File that gets the number of the process, and lets only one server run with it'
+complete -c django-ftpd -n '__django_ftpd_at check' -l pidfile -r -F -d 'File that has the number of the process while it runs, and lets only one server run with it'
 complete -c django-ftpd -n '__django_ftpd_at check' -l file-access-user -x -a '(__fish_complete_users)' -d 'User that the server becomes once it listens, if root starts it: a name, UID or UID:GID'
 complete -c django-ftpd -n '__django_ftpd_at check' -l sandbox -d 'Have the kernel (Landlock) keep the server to the homes and the files that this configuration names'
 complete -c django-ftpd -n '__django_ftpd_at check' -l no-sandbox -d 'Have the kernel (Landlock) keep the server to the homes and the files that this configuration names'
@@ -306,7 +314,7 @@ complete -c django-ftpd -n '__django_ftpd_at demo' -l log-format -x -a 'text jso
 complete -c django-ftpd -n '__django_ftpd_at demo' -l log-file -r -F -d 'File that the log is appended to'
 complete -c django-ftpd -n '__django_ftpd_at demo' -l daemonize -d 'Go to the background once clients can connect'
 complete -c django-ftpd -n '__django_ftpd_at demo' -l no-daemonize -d 'Go to the background once clients can connect'
-complete -c django-ftpd -n '__django_ftpd_at demo' -l pidfile -r -F -d 'File that gets the number of the process, and lets only one server run with it'
+complete -c django-ftpd -n '__django_ftpd_at demo' -l pidfile -r -F -d 'File that has the number of the process while it runs, and lets only one server run with it'
 complete -c django-ftpd -n '__django_ftpd_at demo' -l file-access-user -x -a '(__fish_complete_users)' -d 'User that the server becomes once it listens, if root starts it: a name, UID or UID:GID'
 complete -c django-ftpd -n '__django_ftpd_at demo' -l sandbox -d 'Have the kernel (Landlock) keep the server to the homes and the files that this configuration names'
 complete -c django-ftpd -n '__django_ftpd_at demo' -l no-sandbox -d 'Have the kernel (Landlock) keep the server to the homes and the files that this configuration names'
@@ -330,6 +338,32 @@ complete -c django-ftpd -n '__django_ftpd_at events' -l json -d 'As they are in 
 complete -c django-ftpd -n '__django_ftpd_at events' -s h -l help -d 'Show this help'
 
 complete -c django-ftpd -n '__django_ftpd_is completions' -a 'bash zsh fish'
+
+complete -c django-ftpd -n '__django_ftpd_at who' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at who' -l watch -d 'Again and again, every two seconds if not told otherwise, until Ctrl-C'
+complete -c django-ftpd -n '__django_ftpd_at who' -l json -d 'A JSON object a line: the server, its sessions, its followers'
+complete -c django-ftpd -n '__django_ftpd_at who' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at kick' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at kick' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at ban' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at ban' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at unban' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at unban' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at reload' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at reload' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at drain' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at drain' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at stop' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at stop' -s h -l help -d 'Show this help'
+
+complete -c django-ftpd -n '__django_ftpd_at metrics' -l control -r -F -d 'The server\'s control socket'
+complete -c django-ftpd -n '__django_ftpd_at metrics' -s h -l help -d 'Show this help'
 
 complete -c django-ftpd -n '__django_ftpd_is user' -a create -d 'Create a user, and the database if there is none'
 complete -c django-ftpd -n '__django_ftpd_at user create' -l superuser

@@ -20,6 +20,7 @@ mod terminal;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
 use crate::process::daemon::{self, Stage};
+use crate::process::init;
 use manage::Noun;
 use std::ffi::OsString;
 use std::io::Write;
@@ -89,6 +90,10 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         return status(control::run(command, args));
     }
     let result = match command.as_ref().and_then(|command| command.to_str()) {
+        Some("serve") if init::is_needed() => match init::look_after_the_server() {
+            Ok(status) => return ExitCode::from(status),
+            Err(error) => Err(Failure::Runtime(format!("can't start the server as a child of process 1: {error}"))),
+        },
         Some("serve") if daemon::stage() == Stage::Leader => {
             daemon::lead().map_err(|error| Failure::Runtime(error.to_string()))
         }

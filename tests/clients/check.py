@@ -1,4 +1,4 @@
-"""What a check is: a function with a name that says what works, given a room of its own."""
+"""What a check is: a function with a name that says what works, given a room (or a host) of its own."""
 
 import hashlib
 import os
@@ -20,10 +20,10 @@ class Check:
         self.function = function
         self.name = function.__name__.replace("_", "-")
 
-    def run(self, site):
+    def run(self, room_for):
         """None, or why it failed."""
         try:
-            self.function(Room(site, self.name))
+            self.function(room_for(self.name))
         except Failure as failure:
             return one_line(str(failure))
         except Exception as error:

@@ -64,6 +64,13 @@ impl Hidden {
         Ok(Hidden { parent, name: Some(name) })
     }
 
+    /// Opens what has the name, to read it.
+    pub(super) fn open(&self) -> Result<File> {
+        let name = self.name.as_deref().unwrap_or_default();
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.parent, name, flags, Mode::empty())?.into())
+    }
+
     /// Gives the file its real name, over what is there.
     pub(super) fn rename(mut self, parent: impl AsFd, to: &OsStr) -> Result<()> {
         if let Some(name) = &self.name {

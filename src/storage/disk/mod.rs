@@ -4,6 +4,7 @@
 mod beneath;
 mod hidden;
 mod listing;
+mod magic_link;
 mod tree;
 mod upload;
 
@@ -16,7 +17,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, Timestamps};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -61,10 +62,22 @@ struct DiskHome {
 }
 
 impl DiskHome {
-    /// Changes attributes of what exists, through a handle that needs no right to read or write it.
-    fn change(&self, path: &VirtualPath, change: impl FnOnce(&str) -> rustix::io::Result<()>) -> Result<()> {
-        let handle = self.beneath.open(path, OFlags::PATH, Mode::empty())?;
-        Ok(change(&format!("/proc/self/fd/{}", handle.as_raw_fd()))?)
+    /// What exists, for a change of its attributes: a handle that needs no right to read or write it.
+    fn handle(&self, path: &VirtualPath) -> Result<OwnedFd> {
+        self.beneath.open(path, OFlags::PATH, Mode::empty())
+    }
+
+    /// The same opened for real, which needs a right: where there is no /proc to name the handle by.
+    fn opened(&self, path: &VirtualPath) -> Result<OwnedFd> {
+        match self.facts(path, Detail::Follow)?.kind {
+            // To open a device can do something.
+            Kind::Other => Err(Error::Denied),
+            Kind::File | Kind::Directory => {
+                let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+                let read = self.beneath.open(path, flags | OFlags::RDONLY, Mode::empty());
+                read.or_else(|_| self.beneath.open(path, flags | OFlags::WRONLY, Mode::empty()))
+            }
+        }
     }
 }
 
@@ -154,11 +167,21 @@ impl Home for DiskHome {
     fn set_modified(&self, path: &VirtualPath, time: Timestamp) -> Result<()> {
         let time = rustix::fs::Timespec { tv_sec: time.as_second(), tv_nsec: time.subsec_nanosecond().into() };
         let times = Timestamps { last_access: time, last_modification: time };
-        self.change(path, |handle| rustix::fs::utimensat(CWD, handle, &times, AtFlags::empty()))
+        let handle = self.handle(path)?;
+        match rustix::fs::utimensat(&handle, "", &times, AtFlags::EMPTY_PATH) {
+            // Linux before 5.8
+            Err(Errno::INVAL) => Ok(rustix::fs::utimensat(CWD, magic_link::of(&handle), &times, AtFlags::empty())?),
+            result => Ok(result?),
+        }
     }
 
     fn set_mode(&self, path: &VirtualPath, mode: u32) -> Result<()> {
-        self.change(path, |handle| rustix::fs::chmod(handle, Mode::from_raw_mode(mode)))
+        let mode = Mode::from_raw_mode(mode);
+        if !magic_link::work() {
+            return Ok(rustix::fs::fchmod(self.opened(path)?, mode)?);
+        }
+        let handle = self.handle(path)?;
+        Ok(rustix::fs::chmod(magic_link::of(&handle), mode)?)
     }
 
     fn available(&self, path: &VirtualPath) -> Result<u64> {

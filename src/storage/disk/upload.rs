@@ -3,16 +3,14 @@
 
 use super::beneath::{Beneath, Parent};
 use super::hidden::Hidden;
-use super::regular;
+use super::{magic_link, regular};
 use crate::storage::{Error, Footprint, Result, Upload, VirtualPath, Write};
-use rustix::fs::{Access, AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{ErrorKind, Seek, SeekFrom, Write as _};
-use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
-use std::sync::OnceLock;
+use std::io::{Seek, SeekFrom, Write as _};
+use std::os::fd::AsFd;
 
 pub(super) struct DiskUpload {
     file: File,
@@ -114,7 +112,8 @@ fn inherit(file: &File, old: &Stat) -> Result<()> {
 fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     match rustix::fs::openat(&target.parent, ".", flags | OFlags::TMPFILE, mode) {
-        Ok(file) if has_proc() => Ok((file.into(), Publish::Nameless(target))),
+        // What can surely be given a name, see `link`.
+        Ok(file) if magic_link::work() => Ok((file.into(), Publish::Nameless(target))),
         Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
             let parent = target.parent.as_fd().try_clone_to_owned()?;
             let (file, hidden) = Hidden::create(parent, mode)?;
@@ -122,12 +121,6 @@ fn create(target: Target, mode: Mode) -> Result<(File, Publish)> {
         }
         Err(errno) => Err(errno.into()),
     }
-}
-
-/// Whether a file without a name can surely be given one, see [`link`].
-fn has_proc() -> bool {
-    static HAS_PROC: OnceLock<bool> = OnceLock::new();
-    *HAS_PROC.get_or_init(|| Path::new("/proc/self/fd").exists())
 }
 
 impl Upload for DiskUpload {
@@ -154,7 +147,8 @@ impl Upload for DiskUpload {
     fn for_examination(&self) -> Result<Option<File>> {
         match &self.publish {
             Publish::InPlace { .. } => Ok(None),
-            Publish::Nameless(_) | Publish::Hidden { .. } => Ok(Some(open_anew(&self.file)?)),
+            Publish::Nameless(_) => open_anew(&self.file, || Ok(File::open(magic_link::of(&self.file))?)).map(Some),
+            Publish::Hidden { hidden, .. } => open_anew(&self.file, || hidden.open()).map(Some),
         }
     }
 
@@ -212,28 +206,22 @@ fn link(file: &File, parent: &Parent, name: &OsStr) -> rustix::io::Result<()> {
     match rustix::fs::linkat(file, "", parent, name, AtFlags::EMPTY_PATH) {
         // Without CAP_DAC_READ_SEARCH older kernels say so; the way through /proc is open to everybody.
         Err(Errno::NOENT | Errno::PERM) => {
-            rustix::fs::linkat(rustix::fs::CWD, proc_path(file), parent, name, AtFlags::SYMLINK_FOLLOW)
+            rustix::fs::linkat(CWD, magic_link::of(file), parent, name, AtFlags::SYMLINK_FOLLOW)
         }
         result => result,
     }
 }
 
 /// Opens a file of ours to read it, also where its mode would not let us: the client has chosen that.
-fn open_anew(file: &File) -> Result<File> {
-    let path = proc_path(file);
-    match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+fn open_anew(file: &File, open: impl Fn() -> Result<File>) -> Result<File> {
+    match open() {
+        Err(Error::Denied) => {
             let mode = Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode & 0o777);
             rustix::fs::fchmod(file, mode | Mode::RUSR)?;
-            let opened = File::open(&path);
+            let opened = open();
             rustix::fs::fchmod(file, mode)?;
-            Ok(opened?)
+            opened
         }
-        opened => Ok(opened?),
+        opened => opened,
     }
-}
-
-/// A name for an open file, whether it has another one or not.
-fn proc_path(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
