@@ -177,7 +177,7 @@ fn while_it_opens_its_files_there_is_one_thread() {
     let (builder, pidfile) = with_pidfile();
     let pipe = builder.outside("pipe");
     make_pipe(&pipe);
-    let args = ["--accounts-command", "/bin/true", "--certfile", pipe.to_str().unwrap()];
+    let args = ["--accounts-command", "/bin/true", "--no-sandbox", "--certfile", pipe.to_str().unwrap()];
     let builder = builder.without_site().args(&args);
     let mut child = builder.command().stderr(Stdio::null()).spawn().unwrap();
     eventually("it waits for its certificate", || std::fs::read(&pidfile).is_ok_and(|text| !text.is_empty()));
