@@ -304,14 +304,6 @@ fn passive_and_active_connections_are_made_from_the_ports_that_are_configured() 
         assert_eq!(ann.data(listener.accept().unwrap().0).read(), b"x");
         ann.expect(226);
     }
-    let server = apart(&["--connect-from-data-port"]).start();
-    let mut ann = server.login("ann");
-    let listener = ann.active();
-    ann.send("LIST").expect(150);
-    let (stream, from) = listener.accept().unwrap();
-    assert_eq!(from.port(), server.address().port() - 1);
-    ann.data(stream).read();
-    ann.expect(226);
 }
 
 /// A program that is a shell script; `$OUT` is a directory outside.
