@@ -65,9 +65,9 @@ impl Helper {
         send(&line, &number(1), &[]).unwrap();
         let literal = |text: &str| [number(1), number(0), bytes(text.as_bytes())].concat();
         let value = |name: &str| [number(1), number(1), bytes(name.as_bytes())].concat();
-        let nobody = [number(0), number(0), number(0)].concat();
+        let as_itself = number(0);
         let arguments = [number(4), literal("-c"), literal(script), literal("sh"), value("name")].concat();
-        send(&line, &[bytes(b"/bin/sh"), nobody, arguments].concat(), &[]).unwrap();
+        send(&line, &[bytes(b"/bin/sh"), as_itself, arguments].concat(), &[]).unwrap();
         assert_eq!(hear(&line), Some(0));
         Helper { child, line: Some(line) }
     }

@@ -46,9 +46,9 @@ impl AccountsCommand {
         }
     }
 
-    /// Has it run as another user, which only root can.
-    pub fn run_as(mut self, uid: u32, gid: u32) -> AccountsCommand {
-        self.program = self.program.run_as(uid, gid);
+    /// Has it run as another user, in these groups beside that user's own, which only root can.
+    pub fn run_as(mut self, uid: u32, gid: u32, groups: &[u32]) -> AccountsCommand {
+        self.program = self.program.run_as(uid, gid, groups);
         self
     }
 

@@ -166,9 +166,9 @@ fn runnable(
 fn runs_as(config: &Config, program: Program, user: Option<&str>) -> Result<Program, String> {
     let become_by_itself = || config.file_access_user.as_deref().filter(|_| rustix::process::geteuid().is_root());
     let Some(name) = user.or_else(become_by_itself) else { return Ok(program) };
-    let user = users::find(name)?;
-    match users::may_become(user) {
-        true => Ok(program.run_as(user.uid, user.gid)),
+    let person = users::person(name)?;
+    match users::may_become(person.user) {
+        true => Ok(program.run_as(person.user.uid, person.user.gid, &person.groups)),
         false => Err(format!("only root can have it run as {name}")),
     }
 }

@@ -12,8 +12,8 @@ pub use running::{Answer, Running};
 pub use template::Template;
 
 use crate::protocol::shown::Shown;
-use process::{Ends, Own, Process};
-use recipe::Recipe;
+use process::{Ends, Process};
+use recipe::{Recipe, RunAs};
 use running::Pipes;
 use rustix::fs::Access;
 use std::ffi::OsString;
@@ -92,9 +92,9 @@ impl Program {
         &self.recipe.path
     }
 
-    /// Has it run as another user, which only root can.
-    pub fn run_as(mut self, uid: u32, gid: u32) -> Program {
-        self.recipe.user = Some((uid, gid));
+    /// Has it run as another user, in these groups beside that user's own, which only root can.
+    pub fn run_as(mut self, uid: u32, gid: u32, groups: &[u32]) -> Program {
+        self.recipe.user = Some(RunAs { uid, gid, groups: groups.to_vec() });
         self.starter = Starter::Here; // a helper knows the other one
         self
     }
@@ -126,7 +126,7 @@ impl Program {
         };
         let ends = Ends { input: input_end, output: output_end.into(), complaint: complaint_end.into() };
         let process = match &self.starter {
-            Starter::Here => Process::Own(Own::start(self.recipe.command(&details), ends)?),
+            Starter::Here => Process::Own(self.recipe.start(&details, ends)?),
             Starter::Helper(helper, number) => Process::Helped(helper.run(*number, &details, ends)?),
         };
         Running::new(process, Pipes { input, output, complaint })
@@ -171,6 +171,20 @@ mod tests {
         let answer = shell("cat; cat /dev/null >&2", &input).unwrap().unwrap();
         assert!(answer.status.success() && answer.is_cut);
         assert_eq!(answer.output, &input[..64 << 10]);
+    }
+
+    #[test]
+    fn only_root_has_it_run_as_somebody_else_in_all_their_groups() {
+        let script = words(&["/bin/sh", "-c", "id -u; id -g; id -G"]);
+        let program = Program::literal(&script).unwrap().run_as(65533, 65534, &[65531, 65532]);
+        let started = program.start(|_| Vec::new(), Vec::new(), Input::Bytes(Vec::new()));
+        if !rustix::process::geteuid().is_root() {
+            assert_eq!(started.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            return;
+        }
+        let answer = started.unwrap().finish(Instant::now() + Duration::from_secs(20)).unwrap().unwrap();
+        assert_eq!(String::from_utf8(answer.output).unwrap(), "65533\n65534\n65534 65531 65532\n");
+        assert!(rustix::process::geteuid().is_root(), "only the thread that started it became somebody else");
     }
 
     #[test]

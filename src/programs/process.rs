@@ -57,8 +57,8 @@ impl AsFd for Process {
 }
 
 impl Own {
-    /// Starts it. The command is taken, for as long as there is one, it holds the program's ends of its pipes.
-    pub(super) fn start(mut command: Command, ends: Ends) -> io::Result<Own> {
+    /// Starts it. For as long as there is a command, it holds the program's ends of its pipes.
+    pub(super) fn start(command: &mut Command, ends: Ends) -> io::Result<Own> {
         let mut child = command.stdin(ends.input).stdout(ends.output).stderr(ends.complaint).spawn()?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(handle) => Ok(Own { child, handle }),

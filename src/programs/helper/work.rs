@@ -81,7 +81,7 @@ fn start(recipes: &[Recipe], message: &[u8], ends: Ends) -> io::Result<Own> {
     let recipe = number.and_then(|number| recipes.get(number)).ok_or(Errno::INVAL)?;
     let details = Details::read(&mut reader).ok_or(Errno::INVAL)?;
     match details.variables.iter().all(|(name, _)| name.starts_with(VARIABLES)) {
-        true => Own::start(recipe.command(&details), ends),
+        true => recipe.start(&details, ends),
         false => Err(Errno::INVAL.into()),
     }
 }
