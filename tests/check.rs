@@ -324,7 +324,7 @@ fn a_program_for_accounts_is_not_run() {
     let marker = builder.outside("ran");
     let command = format!("/usr/bin/touch {}", marker.display());
     let args = ["--accounts-command", &command, "127.0.0.1:0"];
-    check(&args).has("FAULT", "accounts", "only the program knows where homes are");
+    check(&args).has("fault", "accounts", "accounts_command: only the program knows where homes are");
     let report = check(&[args.as_slice(), &["--sandbox-paths", "/srv"]].concat());
     report.has("ok", "accounts", "is asked at each login; it was not run now");
     assert!(!marker.exists());
