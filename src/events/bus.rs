@@ -27,18 +27,19 @@ pub struct Bus {
     is_safe: Arc<AtomicBool>,
 }
 
+/// The channel has room for all that it may hold from the beginning, so an event is elsewhere.
 #[derive(Debug)]
 enum Message {
-    Event(Event),
+    Event(Box<Event>),
     /// Somebody waits for the answer whether it is safe.
-    Awaited(Event, Sender<bool>),
+    Awaited(Box<Event>, Sender<bool>),
     End,
 }
 
 impl Bus {
     /// Tells an event; waits while the audit thread is behind.
     pub fn tell(&self, event: Event) {
-        self.send(Message::Event(event));
+        self.send(Message::Event(event.into()));
     }
 
     /// Tells an event, and waits until it is as safe as it has to be before it is acknowledged; false if it is not.
@@ -49,7 +50,7 @@ impl Bus {
             return true;
         }
         let (answer, answered) = bounded(1);
-        self.send(Message::Awaited(event, answer));
+        self.send(Message::Awaited(event.into(), answer));
         answered.recv().unwrap_or(false)
     }
 
@@ -102,7 +103,7 @@ impl Audit {
     /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
     pub fn finish(self, last: Event) -> bool {
         let deadline = Instant::now() + LAST_EVENTS;
-        let mut last = [Message::Event(last), Message::End].into_iter();
+        let mut last = [Message::Event(last.into()), Message::End].into_iter();
         let sent = last.all(|message| self.messages.send_deadline(message, deadline).is_ok());
         let ended = self.done.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
         if !sent || !ended {
@@ -155,9 +156,9 @@ impl Desk {
         let mut finished = false;
         for _ in 0..BATCH {
             match message {
-                Some(Message::Event(event)) => self.record(event),
+                Some(Message::Event(event)) => self.record(*event),
                 Some(Message::Awaited(event, answer)) => {
-                    self.record(event);
+                    self.record(*event);
                     self.waiting.push(answer);
                 }
                 // What is already behind the end is taken, too.

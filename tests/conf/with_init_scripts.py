@@ -1,5 +1,6 @@
 """The scripts of OpenRC, procd and BusyBox: read by their shells, and run where that is possible without being booted by them."""
 
+import pwd
 import shlex
 import shutil
 
@@ -36,16 +37,17 @@ def openrc_starts_reloads_and_stops_the_server(host):
     """In a mount namespace, where /etc/init.d has nothing else, and the system looks booted."""
     host.home
     texts = {'command="/usr/bin/django-ftpd"': f'command="{host.binary}"', "/etc/django-ftpd.conf": host.configure()}
-    texts |= {"user:=django-ftpd": "user:=root", "need net localmount": "use net", "/var/log/": f"{host.directory}/log/"}
+    texts |= {"user:=django-ftpd": "user:=nobody", "need net localmount": "use net", "/var/log/": f"{host.directory}/log/"}
     host.path("log").mkdir()
+    host.own(pwd.getpwnam("nobody").pw_uid)
     script = adapted(OPENRC, host.path("init.d/django-ftpd"), texts)
     script.chmod(0o755)
     service = "rc-service --nocolor django-ftpd"
     upload = f"curl -sS -T {host.binary} ftp://ann:ann-secret@127.0.0.1:{host.port}/x"
     steps = ["set -ex", f"mount --bind {script.parent} /etc/init.d", "mount -t tmpfs tmpfs /run"]
     steps += [f"mkdir -p /run/lock {OPENRC_STATES}", "touch /run/openrc/softlevel", f"{service} describe"]
-    steps += [f"{service} start", f"curl --retry 50 --retry-delay 0 --retry-connrefused -sS ftp://127.0.0.1:{host.port}/ -u ann:ann-secret"]
-    steps += [upload, f"{service} status", f"{service} reload", "sleep 1", upload, f"{service} stop", f"! {service} status"]
+    steps += [f"{service} start", f"for _ in $(seq 50); do {upload} && break; sleep 0.1; done"]
+    steps += [ f"{service} status", f"{service} reload", "sleep 1", upload, f"{service} stop", f"! {service} status"]
     output = run("unshare", "--mount", "--", "sh", "-c", "\n".join(steps))
     same(host.home / "x", host.binary)
     expect("started" in output and "stopped" in output, f"rc-service says: {output[-500:]}")
@@ -82,7 +84,7 @@ def busybox_starts_reloads_and_stops_the_server(host):
     run("busybox", "--install", "-s", applets)
     (applets / "ftpd").unlink(missing_ok=True)
     pidfile = host.path("django-ftpd.pid")
-    variables = [f"DAEMON={host.binary}", f"CONFIG={host.configure()}", f"PIDFILE={pidfile}", f"PATH={applets}"]
+    variables = [f"DAEMON={host.binary}", f"CONFIG={host.configure(log_file=host.path('django-ftpd.log'))}", f"PIDFILE={pidfile}", f"PATH={applets}"]
     script = lambda word, ok=(0,): run("env", "-i", *variables, shutil.which("busybox"), "sh", BUSYBOX, word, ok=ok, seconds=60)
     expect("not running" in script("status", ok=(3,)), "it runs already")
     try:

@@ -1,6 +1,7 @@
 """logrotate's file, with a server that writes."""
 
 import re
+import time
 
 from check import check, eventually, expect
 from host import CONF, adapted, run
@@ -50,6 +51,8 @@ def moves(host, rotation_file, log, tells_of):
         host.curl("--upload-file", rotation_file, path=f"file{number}")
         eventually(tells_of(f"file{number}"), f"the log does not tell of file{number}")
         rotate(host, rotation_file)
+        # The server looks once a second whether the name stands for another file; until then it writes to the old one.
+        time.sleep(1.2)
     host.curl("--upload-file", rotation_file, path="file3")
     eventually(tells_of("file3"), "the log was not opened anew")
     expect((log.parent / f"{log.name}.1").exists(), "nothing was moved")
