@@ -18,6 +18,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use crate::locks::lock;
 
@@ -25,6 +26,9 @@ use crate::locks::lock;
 const TRIED: ABI = ABI::V7;
 /// With the first one, no file can be moved to another directory: half an FTP server.
 const FIRST_USABLE: i32 = 2;
+
+/// Threads that have ended are gone after that.
+const LAST_MOMENTS: Duration = Duration::from_millis(500);
 
 /// Places by their numbers may become others when nobody holds them: those of /proc.
 static HELD: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
@@ -94,7 +98,7 @@ impl Sandbox {
     /// Keeps this thread, and those that it will start, to what is allowed, for good. There must be no other: it
     /// would stay free.
     pub fn enter(&self) -> Result<Entered, String> {
-        let threads = threads();
+        let threads = threads_left();
         if threads > 1 {
             return Err(format!("{threads} threads run already, and some would stay outside"));
         }
@@ -168,9 +172,16 @@ fn open(path: &Path) -> Result<Option<(OwnedFd, bool)>, String> {
     }
 }
 
-/// How many threads this process has, as far as that can be told.
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+/// How many threads this process has, as far as that can be told. One that was joined is seen for a moment longer.
+fn threads_left() -> usize {
+    let until = Instant::now() + LAST_MOMENTS;
+    loop {
+        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        if threads <= 1 || Instant::now() >= until {
+            return threads;
+        }
+        std::thread::sleep(LAST_MOMENTS / 100);
+    }
 }
 
 /// What the kernel of this system offers; nothing is put in force.
@@ -207,7 +218,10 @@ impl Available {
         let Available::Version(version) = self else { return Default::default() };
         let parts =
             [("files", FIRST_USABLE), ("TCP ports", 4), ("devices", 5), ("signals", 6), ("abstract sockets", 6)];
-        let (kept, missing): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(_, since)| version >= *since);
+        let (kept, mut missing): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(_, since)| version >= *since);
+        if version < 3 {
+            missing.insert(0, ("files from being cut off", 3));
+        }
         (kept.into_iter().map(|(name, _)| name).collect(), missing.into_iter().map(|(name, _)| name).collect())
     }
 }
@@ -270,6 +284,11 @@ mod tests {
         assert_eq!(
             shown(Available::Version(3)),
             "Landlock ABI 3: files; this kernel can't keep TCP ports, devices, signals, abstract sockets"
+        );
+        assert!(
+            shown(Available::Version(2)).starts_with(
+                "Landlock ABI 2: files; this kernel can't keep files from being cut off, TCP ports, devices"
+            )
         );
         for unusable in [Available::Version(1), Available::Nothing, Available::SwitchedOff] {
             let entered = Entered { available: unusable, needs_abstract_sockets: false };
