@@ -124,6 +124,22 @@ def static_binary_finds_names_in_an_empty_root(host):
 
 
 @check
+def static_binary_asks_programs_in_an_empty_root(host):
+    """The program is the binary itself: one that is content, and then one that never is."""
+    host.shut_up()
+    for word, answer in [("--version", 0), ("--nonsense", 18)]:
+        host.home
+        host.configure()
+        with host.path("django-ftpd.conf").open("a") as configuration:
+            configuration.write(f'[[gate]]\nname = "x"\ncommand = ["/django-ftpd", "{word}"]\n')
+        process = host.start(host.command("serve", "--config", host.inner("django-ftpd.conf")))
+        host.curl("--upload-file", host.binary, path=f"file{word}", ok=(answer,))
+        expect(host.stop(process) == 0, "it did not stop in order")
+    left = [path.name for path in host.home.iterdir()]
+    expect(left == ["file--version"], f"in the home there are {left}")
+
+
+@check
 def readme_says_how_the_static_binary_is_built(host):
     readme = (ROOT / "README.md").read_text()
     expect("cargo static" in readme, "README.md does not say cargo static")
