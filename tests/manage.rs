@@ -305,6 +305,23 @@ fn a_database_that_is_not_a_sites_is_left_alone() {
     nowhere.refuses(create, "", 1, "database /nowhere/x.sqlite3: No such file or directory");
 }
 
+/// Django's own SQLite may know more modules than ours: sites search with them.
+#[test]
+fn tables_of_modules_that_are_not_there_do_no_harm() {
+    let managed = Managed::with_eva();
+    managed.execute(
+        "PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql)
+         VALUES ('table', 'search', 'search', 0, 'CREATE VIRTUAL TABLE search USING fts5(body)');
+         PRAGMA writable_schema = OFF",
+    );
+    assert!(managed.open().prepare("SELECT * FROM search").is_err(), "here there is no such module");
+    managed.says(&["group", "create", "guests"], "", "FTP user group pk=2, guests was created.");
+    managed.says(&["group", "delete", "guests"], "", "FTP user group pk=2, \"guests\" was deleted.");
+    let (server, _) = managed.serve();
+    assert_eq!(server.try_login("eva", "first secret").1, 230);
+}
+
 #[test]
 fn a_user_whom_the_site_still_needs_is_not_deleted() {
     let managed = Managed::site();

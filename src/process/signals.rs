@@ -7,9 +7,13 @@ use signal_hook::{flag, low_level};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 /// What the process exits with when a second signal did not let it end in order.
 const KILLED: i32 = 130;
+
+/// Whoever sends a signal to a process and then to its whole group, as timeout(1) does, has meant one.
+const ECHO: Duration = Duration::from_millis(200);
 
 /// What is done at signals.
 pub struct Duties {
@@ -46,7 +50,7 @@ impl Waiting {
     pub fn obey(self, duties: Duties) -> io::Result<()> {
         let Waiting { mut signals, impatient } = self;
         let Duties { stop, last, mut reload, mut state } = duties;
-        let mut stop = Some(stop);
+        let (mut stop, mut stopped) = (Some(stop), None::<Instant>);
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
                 match (signal, &mut reload) {
@@ -55,8 +59,10 @@ impl Waiting {
                     _ => match stop.take() {
                         Some(stop) => {
                             log::info!("stopping; a second signal ends running transfers at once");
+                            stopped = Some(Instant::now());
                             stop();
                         }
+                        None if stopped.is_some_and(|stopped| stopped.elapsed() < ECHO) => {}
                         None => {
                             log::warn!("stopped at once by a second signal");
                             last();

@@ -226,12 +226,13 @@ fn referred_table(connection: &Connection, table: &str, column: &str) -> rusqlit
 }
 
 /// How to ask for a user's groups: through the table that Django makes for that, which refers to both and has nothing
-/// else. Others that refer to both may mean anything by it.
+/// else. Others that refer to both may mean anything by it. Tables without pages are those of modules, which need not be
+/// there.
 fn groups_question(connection: &Connection, users: &str) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare(
         "SELECT m.name, u.\"from\", g.\"from\" FROM sqlite_master m, pragma_foreign_key_list(m.name) u, \
          pragma_foreign_key_list(m.name) g \
-         WHERE m.type = 'table' AND u.\"table\" = ?1 AND g.\"table\" = ?2 \
+         WHERE m.type = 'table' AND m.rootpage > 0 AND u.\"table\" = ?1 AND g.\"table\" = ?2 \
          AND (SELECT count(*) FROM pragma_table_info(m.name)) = 3 ORDER BY m.name <> ?1 || '_groups'",
     )?;
     let mut found = statement.query_map([users, GROUPS], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;

@@ -176,11 +176,12 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Refuses to delete a row that other tables than `ours` refer to: they are the site's, and so is the decision.
+    /// Refuses to delete a row that other tables than `ours` refer to: they are the site's, and so is the decision. Tables
+    /// without pages are those of modules, such as full-text search, and refer to nothing.
     fn refuse_referred(&self, what: &str, table: &str, id: i64, ours: &[&str], advice: &str) -> Result<(), Fault> {
         let sql = r#"SELECT m.name, f."from", coalesce(f."to", 'id')
                      FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
-                     WHERE m.type = 'table' AND lower(f."table") = ?1"#;
+                     WHERE m.type = 'table' AND m.rootpage > 0 AND lower(f."table") = ?1"#;
         let mut statement = self.0.prepare(sql)?;
         let all = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let all: Vec<(String, String, String)> = all.collect::<rusqlite::Result<_>>()?;
