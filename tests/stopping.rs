@@ -91,6 +91,10 @@ fn a_second_signal_ends_everything_at_once() {
     let start = Instant::now();
     server.signal(Signal::TERM);
     server.expect_log("stopping");
+    // At once it would be the same signal once more, as timeout(1) sends it to a process and to its group.
+    server.signal(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!server.log().contains("stopped at once"), "{}", server.log());
     server.signal(Signal::TERM);
     assert!(!server.wait().success());
     assert!(start.elapsed() < Duration::from_secs(30));
