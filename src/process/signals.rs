@@ -50,7 +50,7 @@ impl Waiting {
     pub fn obey(self, duties: Duties) -> io::Result<()> {
         let Waiting { mut signals, impatient } = self;
         let Duties { stop, last, mut reload, mut state } = duties;
-        let (mut stop, mut stopped) = (Some(stop), None::<Instant>);
+        let (mut stop, mut stopped) = (Some(stop), None::<(i32, Instant)>);
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
                 match (signal, &mut reload) {
@@ -59,10 +59,10 @@ impl Waiting {
                     _ => match stop.take() {
                         Some(stop) => {
                             log::info!("stopping; a second signal ends running transfers at once");
-                            stopped = Some(Instant::now());
+                            stopped = Some((signal, Instant::now()));
                             stop();
                         }
-                        None if stopped.is_some_and(|stopped| stopped.elapsed() < ECHO) => {}
+                        None if stopped.is_some_and(|(first, at)| first == signal && at.elapsed() < ECHO) => {}
                         None => {
                             log::warn!("stopped at once by a second signal");
                             last();
