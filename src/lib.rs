@@ -10,7 +10,7 @@
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
 //! accounts · events · net           who may log in · what happened · sockets
-//! programs                          what the administrator has run beside the server
+//! programs · web                    what the administrator has run beside the server · how web servers are asked
 //! protocol                          the text of FTP: pure, no I/O
 //! locks                             how anything is locked
 //! ```
@@ -78,3 +78,4 @@ pub mod protocol;
 pub mod server;
 pub mod session;
 pub mod storage;
+mod web;

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["session"],
     &["storage"],
     &["accounts", "events", "net"],
-    &["programs"],
+    &["programs", "web"],
     &["protocol"],
     &["locks"],
 ];

@@ -2,7 +2,7 @@
 
 use super::home::HomeTemplate;
 use super::user::{Directory, Groups, Patience, User};
-use super::{Account, Denial, Permissions};
+use super::{Account, Denial, Permissions, StorageKind};
 use crate::protocol::network::Network;
 use crate::protocol::path::VirtualPath;
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ pub struct Rule {
     pub permissions: Option<Permissions>,
     /// Their home.
     pub home: Option<HomeTemplate>,
+    /// What kind of place that is in.
+    pub storage: Option<StorageKind>,
     /// Where they may come from.
     pub networks: Option<Vec<Network>>,
     /// See [`Limits`](super::Limits).
@@ -132,6 +134,7 @@ impl Rules {
         if let Some(home) = self.said(&username, &groups, |rule| rule.home.as_ref()) {
             account.home = home.expand(&username).map_err(Denial::BadHome)?;
         }
+        account.storage = self.said(&username, &groups, |rule| rule.storage.as_ref()).copied().or(account.storage);
         if let Some(networks) = self.said(&username, &groups, |rule| rule.networks.as_ref())
             && !networks.iter().any(|network| network.contains(remote))
         {

@@ -9,6 +9,7 @@ mod manage;
 mod parts;
 mod programs;
 mod serve;
+mod stores;
 
 use crate::config::{Config, HostPort, Loaded, Problem, help};
 use manage::Noun;

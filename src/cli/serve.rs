@@ -1,14 +1,13 @@
 //! `django-ftpd serve`: the configuration becomes a server.
 
 use super::followers::Followers;
-use super::{Failure, logging, parts, programs};
+use super::{Failure, logging, parts, programs, stores};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::process::limits;
 use crate::process::signals::{self, HangUp};
 use crate::server::Server;
 use crate::session::Settings;
-use crate::storage::Disk;
 use std::io::{self, ErrorKind};
 
 /// Faults of accounts that the log tells at the start; the others do well without them.
@@ -30,6 +29,7 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(&config).map_err(Failure::Configuration)?;
     let gates = programs::gates(&config).map_err(Failure::Configuration)?;
+    let stores = stores::stores(&config).map_err(Failure::Configuration)?;
     let mut server = Server::bind((config.address.host.as_str(), config.address.port))
         .map_err(|error| cannot_listen(&config.address, &error))?;
     if let Some(address) = &config.implicit_tls {
@@ -45,7 +45,7 @@ pub(super) fn prepare(config: Config) -> Result<(Server, Followers), Failure> {
     let followers = Followers::start(&config, journal.as_mut()).map_err(Failure::Configuration)?;
     let server = server
         .accounts(accounts)
-        .storage(Disk::new().sync_uploads(config.sync_uploads))
+        .storage(stores)
         .caps(parts::caps(&config))
         .ban_after(config.ban_failures.map_or(0, |most| most.get().try_into().unwrap_or(u32::MAX)), config.ban_seconds)
         .grace(config.stop_timeout)

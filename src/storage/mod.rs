@@ -4,9 +4,11 @@
 //! account's home, or nothing.
 
 mod disk;
+pub mod object;
 mod quota;
 mod read_only;
 mod shared;
+mod stores;
 
 pub use crate::protocol::facts::{Facts, Kind};
 pub use crate::protocol::path::VirtualPath;
@@ -14,6 +16,7 @@ pub use disk::Disk;
 pub use quota::{Metered, Quotas};
 pub use read_only::ReadOnly;
 pub(crate) use shared::Shared;
+pub use stores::Stores;
 
 use crate::accounts::Account;
 use jiff::Timestamp;
@@ -46,6 +49,8 @@ pub enum Error {
     OverQuota,
     /// The file system cannot have such a name.
     BadName,
+    /// The store cannot be reached, or does not make sense; nothing is known of what was asked.
+    Unavailable(String),
     /// This storage cannot do that.
     Unsupported(&'static str),
     /// Anything else.
@@ -90,6 +95,7 @@ impl fmt::Display for Error {
             Error::Full => "No space left on device",
             Error::OverQuota => "Quota or file size limit exceeded",
             Error::BadName => "Not a valid file name",
+            Error::Unavailable(_) => "The store can't be used at the moment",
             Error::Unsupported(what) => what,
             Error::Io(error) => return write!(f, "{error}"),
         })

@@ -1,0 +1,167 @@
+//! `[s3]`: the object store that homes can be in, in the words of django-storages.
+
+use toml::de::DeTable;
+
+use super::Problem;
+use super::sections::{Key, Takes, one, put, replace, section, set_one_of};
+use super::value::{line, megabytes, one_or_more};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// What the section `[s3]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Table {
+    /// The bucket; None until it is said.
+    pub bucket_name: Option<String>,
+    /// The address of the store; None: Amazon's.
+    pub endpoint_url: Option<String>,
+    /// The region; None: what `AWS_REGION` says, or us-east-1.
+    pub region_name: Option<String>,
+    /// What the keys of all homes begin with.
+    pub location: Option<String>,
+    /// The name of the secret; None: looked for.
+    pub access_key: Option<String>,
+    /// The secret.
+    pub secret_key: Option<String>,
+    /// What goes with keys that were lent.
+    pub session_token: Option<String>,
+    /// Whether the bucket stands in the path; None: where there is an `endpoint_url`.
+    pub path_style: Option<bool>,
+    /// What large objects are cut into.
+    pub part_size: NonZeroUsize,
+    /// Parts of one upload on their way at once.
+    pub parts_in_flight: NonZeroUsize,
+    /// Who vouches for the store; None: whom the system trusts.
+    pub ca: Option<PathBuf>,
+}
+
+impl Default for S3Table {
+    fn default() -> S3Table {
+        S3Table {
+            bucket_name: None,
+            endpoint_url: None,
+            region_name: None,
+            location: None,
+            access_key: None,
+            secret_key: None,
+            session_token: None,
+            path_style: None,
+            part_size: NonZeroUsize::MIN.saturating_add(8_000_000 - 1),
+            parts_in_flight: NonZeroUsize::MIN.saturating_add(2),
+            ca: None,
+        }
+    }
+}
+
+/// Every key of `[s3]`.
+pub const S3_KEYS: &[Key<S3Table>] = &[
+    Key {
+        name: "bucket_name",
+        example: "\"media\"",
+        doc: "The bucket; it has to be there.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.bucket_name, one(v).and_then(bucket)),
+    },
+    Key {
+        name: "endpoint_url",
+        example: "\"https://s3.example.org\"",
+        doc: "Where the store is (default: Amazon's for the region).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.endpoint_url, one(v).and_then(line)),
+    },
+    Key {
+        name: "region_name",
+        example: "\"eu-central-1\"",
+        doc: "The region (default: AWS_REGION or AWS_DEFAULT_REGION of the environment, or us-east-1).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.region_name, one(v).and_then(line)),
+    },
+    Key {
+        name: "location",
+        example: "\"ftp\"",
+        doc: "What stands before every home in the bucket.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.location, one(v).map(str::to_string)),
+    },
+    Key {
+        name: "access_key",
+        example: "\"AKIAIOSFODNN7EXAMPLE\"",
+        doc: "Name of the key (default: AWS_ACCESS_KEY_ID and its kin of the environment, a web identity, \
+              ~/.aws/credentials, or the role of the machine).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.access_key, one(v).and_then(line)),
+    },
+    Key {
+        name: "secret_key",
+        example: "\"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"",
+        doc: "The key; the file should be readable by the server alone.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.secret_key, one(v).and_then(line)),
+    },
+    Key {
+        name: "session_token",
+        example: "\"IQoJb3JpZ2luX2Vj...\"",
+        doc: "What goes with a key that was lent.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.session_token, one(v).and_then(line)),
+    },
+    Key {
+        name: "addressing_style",
+        example: "\"path\"",
+        doc: "Whether the bucket stands in the path of addresses, or before the host's name: path or virtual (default: \
+              virtual at Amazon's, path elsewhere).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.path_style, one(v).and_then(is_path)),
+    },
+    Key {
+        name: "part_size",
+        example: "\"8 MB\"",
+        doc: "Size of the parts in which larger files are sent, from 6 MB to 1 GB; an upload needs so much memory for each \
+              part on its way, and for one more.",
+        takes: Takes::Size,
+        set: |t, v| replace(&mut t.part_size, one(v).and_then(megabytes)),
+    },
+    Key {
+        name: "parts_in_flight",
+        example: "3",
+        doc: "Parts of one upload that are on their way at once.",
+        takes: Takes::Number,
+        set: |t, v| replace(&mut t.parts_in_flight, one(v).and_then(one_or_more)),
+    },
+    Key {
+        name: "ca",
+        example: "\"/etc/ssl/certs/ca-certificates.crt\"",
+        doc: "Authorities (PEM) that vouch for the store (default: those that the system trusts).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.ca, one(v).map(PathBuf::from)),
+    },
+];
+
+/// A name that can stand in addresses: what stores allow, and nothing else.
+fn bucket(text: &str) -> Result<String, String> {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match (3..=63).contains(&text.len()) && text.chars().all(is_legal) {
+        true => Ok(text.to_string()),
+        false => Err(format!("{text:?} is no name of a bucket")),
+    }
+}
+
+fn is_path(text: &str) -> Result<bool, String> {
+    match text {
+        "path" => Ok(true),
+        "virtual" | "auto" => Ok(false),
+        _ => Err(format!("{text:?} is not path or virtual")),
+    }
+}
+
+/// What the section says.
+pub(super) fn s3(at: &impl Fn(usize) -> String, keys: &DeTable, position: usize) -> Result<S3Table, Problem> {
+    let table = section(at, "s3", keys, set_one_of(S3_KEYS))?;
+    let missing = |what: &str| Err(Problem::new(format!("{}: s3: {what}", at(position))));
+    match (&table.bucket_name, &table.access_key, &table.secret_key) {
+        (None, ..) => missing("there is no bucket_name"),
+        (_, Some(_), None) => missing("access_key: there is no secret_key to go with it"),
+        (_, None, Some(_)) => missing("secret_key: there is no access_key to go with it"),
+        _ => Ok(table),
+    }
+}

@@ -1,0 +1,59 @@
+//! Homes in an object store: each is what begins with a prefix in a bucket.
+
+pub mod bucket;
+mod home;
+mod keys;
+mod retry;
+pub mod s3;
+mod source;
+
+use super::{Home, Storage};
+use crate::accounts::Account;
+use crate::web;
+pub use crate::web::Authorities;
+use bucket::Bucket;
+use home::ObjectHome;
+use keys::Prefix;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::Agent;
+
+/// A bucket with homes in it.
+#[derive(Clone)]
+pub struct Objects {
+    bucket: Arc<dyn Bucket>,
+    location: String,
+}
+
+impl Objects {
+    /// Homes in this bucket, below this location; empty: at its top.
+    pub fn new(bucket: impl Bucket + 'static, location: impl Into<String>) -> Objects {
+        Objects { bucket: Arc::new(bucket), location: location.into() }
+    }
+}
+
+/// What a store gets to take or give the next bytes, or to begin its answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What it gets to take a connection.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// What asks a store: no limit for a whole object, but one for each step.
+pub fn agent(authorities: &Authorities) -> Agent {
+    web::agent(authorities, |config| {
+        config
+            .timeout_connect(Some(CONNECTING))
+            .timeout_resolve(Some(CONNECTING))
+            .timeout_per_read(Some(PATIENCE))
+            .timeout_per_write(Some(PATIENCE))
+            .max_idle_connections_per_host(32)
+            .max_idle_connections(64)
+    })
+}
+
+impl Storage for Objects {
+    fn home(&self, account: &Account) -> Box<dyn Home> {
+        let prefix = Prefix::new(&self.location, account.home.as_os_str().as_bytes());
+        Box::new(ObjectHome { bucket: self.bucket.clone(), prefix })
+    }
+}

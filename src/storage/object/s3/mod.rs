@@ -1,0 +1,368 @@
+//! S3 as Amazon speaks it, and whatever else does: Garage, MinIO, Ceph.
+
+mod answers;
+mod credentials;
+mod sign;
+mod upload;
+
+pub use credentials::Credentials;
+pub use sign::Keys;
+
+use super::bucket::{Bucket, Object, Page, Question, Writer};
+use super::retry::{Failure, retry};
+use crate::storage::{Error, Result};
+use answers::Complaint;
+use jiff::{SignedDuration, Timestamp};
+use sign::{Signed, authorization, encoded, hash, moment, query_string};
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use ureq::Agent;
+use ureq::http::{Request, Response, StatusCode, Uri};
+
+/// The largest part of an object that a store copies at once; Amazon's limit is 5 GiB.
+const LARGEST_COPY: u64 = 1 << 30;
+/// The largest object that is copied without parts.
+const LARGEST_SINGLE_COPY: u64 = 5 << 30;
+/// What is read of an answer that is no object.
+const LONGEST_ANSWER: u64 = 16 << 20;
+/// The header of the time that a client gave, in seconds; rclone uses it, too.
+const MTIME: &str = "x-amz-meta-mtime";
+/// Headers of an object that stay when it is copied onto itself with another time.
+const KEPT: [&str; 5] =
+    ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language"];
+
+/// Where a bucket is, and how it is spoken with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name.
+    pub bucket: String,
+    /// The address of the store; None: Amazon's for the region.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: String,
+    /// Whether the name of the bucket stands in the path, not before the name of the host.
+    pub path_style: bool,
+    /// What an object is cut into on its way.
+    pub part_size: NonZeroUsize,
+    /// Parts of one object that are on their way at once.
+    pub parts_in_flight: NonZeroUsize,
+}
+
+/// A bucket of S3; a clone is the same.
+#[derive(Clone)]
+pub struct S3(Arc<Client>);
+
+struct Client {
+    agent: Agent,
+    credentials: Credentials,
+    settings: Settings,
+    name: String,
+    /// `http://host:port`, to which paths are added.
+    base: String,
+    host: String,
+    /// What stands before the key in each path, with the slash at its end.
+    root: String,
+    /// Seconds by which the store's clock is ahead of ours.
+    skew: AtomicI64,
+}
+
+/// A request, as far as it differs from others.
+#[derive(Default, Clone, Copy)]
+struct Call<'a> {
+    method: &'static str,
+    /// None: the bucket itself.
+    key: Option<&'a str>,
+    query: &'a [(&'a str, &'a str)],
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+}
+
+type Answer = Response<ureq::Body>;
+
+impl S3 {
+    /// A bucket; nothing is sent yet.
+    pub fn new(settings: Settings, credentials: Credentials, agent: Agent) -> std::result::Result<S3, String> {
+        let endpoint = settings.endpoint.clone();
+        let endpoint = endpoint.unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", settings.region));
+        let wrong = |why: &str| format!("endpoint_url: {endpoint:?} {why}");
+        let uri: Uri = endpoint.parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
+        let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+        let scheme = scheme.ok_or_else(|| wrong("begins neither with http:// nor with https://"))?;
+        let name = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
+        let port = uri.port_u16().filter(|port| *port != if scheme == "http" { 80 } else { 443 });
+        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        let bucket = &settings.bucket;
+        let (host, root) = match settings.path_style {
+            true => (format!("{name}{port}"), format!("{}/{bucket}/", uri.path().trim_end_matches('/'))),
+            false => (format!("{bucket}.{name}{port}"), format!("{}/", uri.path().trim_end_matches('/'))),
+        };
+        Ok(S3(Arc::new(Client {
+            name: format!("s3://{bucket}"),
+            base: format!("{scheme}://{host}"),
+            host,
+            root,
+            agent,
+            credentials,
+            settings,
+            skew: AtomicI64::new(0),
+        })))
+    }
+}
+
+impl Bucket for S3 {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn head(&self, key: &str) -> Result<Object> {
+        let answer = self.0.ask(&Call { method: "HEAD", key: Some(key), ..Call::default() })?;
+        object(&answer).map_err(|why| self.0.nonsense(&why))
+    }
+
+    fn page(&self, question: &Question<'_>) -> Result<Page> {
+        let most = question.most.to_string();
+        let mut query =
+            vec![("list-type", "2"), ("encoding-type", "url"), ("max-keys", &most), ("prefix", question.prefix)];
+        if question.is_shallow {
+            query.push(("delimiter", "/"));
+        }
+        query.extend(question.after.map(|token| ("continuation-token", token)));
+        let body = self.0.ask_for_text(&Call { method: "GET", query: &query, ..Call::default() })?;
+        answers::page(&body).map_err(|why| self.0.nonsense(&why))
+    }
+
+    fn read(&self, key: &str, object: &Object, from: u64) -> Result<Box<dyn Read + Send>> {
+        let range = format!("bytes={from}-");
+        let mut headers = vec![("if-match", object.version.as_str())];
+        if from > 0 {
+            headers.push(("range", &range));
+        }
+        let answer = self.0.ask(&Call { method: "GET", key: Some(key), headers: &headers, ..Call::default() })?;
+        // Who leaves the range out would send the beginning of the object in the place of its end.
+        let expected = if from > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        let length = header(&answer, "content-length").and_then(|text| text.parse().ok());
+        match answer.status() == expected && length.is_none_or(|length: u64| length == object.size - from) {
+            true => Ok(Box::new(answer.into_body().into_reader())),
+            false => Err(self.0.nonsense(&format!("{} for a part of an object", answer.status()))),
+        }
+    }
+
+    fn write(&self, key: &str) -> Result<Box<dyn Writer>> {
+        Ok(Box::new(upload::Upload::new(self.0.clone(), key)))
+    }
+
+    fn append(&self, key: &str, object: &Object) -> Result<Box<dyn Writer>> {
+        Ok(Box::new(upload::Upload::behind(self, key, object)?))
+    }
+
+    fn copy(&self, from: &str, object: &Object, to: &str, modified: Option<Timestamp>) -> Result<()> {
+        let source = self.0.source(from);
+        let mut headers = vec![
+            ("x-amz-copy-source".to_string(), source),
+            ("x-amz-copy-source-if-match".to_string(), object.version.clone()),
+        ];
+        let is_large = object.size > LARGEST_SINGLE_COPY;
+        if modified.is_some() || is_large {
+            headers.push(("x-amz-metadata-directive".to_string(), "REPLACE".to_string()));
+            headers.extend(self.0.kept_headers(from)?);
+        }
+        if let Some(time) = modified {
+            headers.retain(|(name, _)| name != MTIME);
+            headers.push((MTIME.to_string(), seconds(time)));
+        }
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if is_large {
+            return upload::copy_in_parts(&self.0, from, object, to, &headers);
+        }
+        let body = self.0.ask_for_text(&Call { method: "PUT", key: Some(to), headers: &headers, ..Call::default() })?;
+        answers::value(&body, "CopyObjectResult", "ETag").map_err(|why| self.0.nonsense(&why)).map(drop)
+    }
+
+    fn delete(&self, key: &str) -> Result<()> {
+        match self.0.ask(&Call { method: "DELETE", key: Some(key), ..Call::default() }) {
+            Ok(_) | Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Client {
+    /// Asks until there is an answer that is no error.
+    fn ask(&self, call: &Call<'_>) -> Result<Answer> {
+        retry(|| self.attempt(call))
+    }
+
+    /// The same, with the text of the answer, which may still be an error (200 says only that the store has begun).
+    fn ask_for_text(&self, call: &Call<'_>) -> Result<String> {
+        retry(|| {
+            let answer = self.attempt(call)?;
+            let (status, body) = (answer.status(), text(answer).map_err(Failure::Passing)?);
+            match answers::complaint(&body) {
+                complaint if complaint.code.is_empty() => Ok(body),
+                complaint => Err(self.judge(StatusCode::INTERNAL_SERVER_ERROR, &complaint, status)),
+            }
+        })
+    }
+
+    fn attempt(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
+        let answer = self.send(call)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let date = header(&answer, "date").and_then(answers::http_date);
+        let complaint = text(answer).map(|body| answers::complaint(&body)).unwrap_or_default();
+        match complaint.code.as_str() {
+            "RequestTimeTooSkewed" if let Some(date) = date => {
+                self.skew.store(date.as_second() - Timestamp::now().as_second(), Ordering::Relaxed);
+                Err(Failure::Passing(format!("{}: its clock is another one than ours", self.name)))
+            }
+            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" if self.credentials.forget() => {
+                Err(Failure::Passing(format!("{}: the credentials have expired", self.name)))
+            }
+            _ => Err(self.judge(status, &complaint, status)),
+        }
+    }
+
+    fn send(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
+        let keys = self.credentials.keys().map_err(Failure::Passing)?;
+        let time = Timestamp::now().saturating_add(SignedDuration::from_secs(self.skew.load(Ordering::Relaxed)));
+        let time = time.unwrap_or(Timestamp::UNIX_EPOCH);
+        let path = format!("{}{}", self.root, encoded(call.key.unwrap_or_default(), true));
+        let (body_hash, moment) = (hash(call.body), moment(time));
+        let mut headers = call.headers.to_vec();
+        headers.extend([("x-amz-content-sha256", body_hash.as_str()), ("x-amz-date", &moment)]);
+        headers.extend(keys.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
+        let mut request = Request::builder().method(call.method);
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        headers.push(("host", &self.host));
+        let (method, path, query) = (call.method, path.as_str(), call.query);
+        let signed = Signed { method, path, query, headers: &headers, body_hash: &body_hash };
+        request = request.header("authorization", authorization(&signed, &keys, &self.settings.region, time));
+        let question = if query.is_empty() { String::new() } else { format!("?{}", query_string(query)) };
+        request = request.uri(format!("{}{path}{question}", self.base));
+        let wrong = |error: ureq::http::Error| Failure::Final(Error::Unavailable(error.to_string()));
+        let result = match call.method {
+            "PUT" | "POST" => self.agent.run(request.body(call.body).map_err(wrong)?),
+            _ => self.agent.run(request.body(()).map_err(wrong)?),
+        };
+        result.map_err(|error| Failure::Passing(format!("{}: {error}", self.name)))
+    }
+
+    /// What an error of the store means.
+    fn judge(&self, status: StatusCode, complaint: &Complaint, told: StatusCode) -> Failure {
+        let Complaint { code, message } = complaint;
+        let words = if code.is_empty() {
+            format!("{}: {told}", self.name)
+        } else {
+            format!("{}: {code}: {message}", self.name)
+        };
+        match (code.as_str(), status.as_u16()) {
+            ("NoSuchBucket", _) => Failure::Final(Error::Unavailable(words)),
+            ("NoSuchKey" | "NoSuchUpload", _) | ("", 404) => Failure::Final(Error::NotFound),
+            ("KeyTooLongError" | "InvalidObjectName" | "XMinioInvalidObjectName", _) => Failure::Final(Error::BadName),
+            ("QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge", _) => Failure::Final(Error::Full),
+            (_, 412) => Failure::Final(Error::Io(std::io::Error::other("The file was changed meanwhile"))),
+            (_, 401 | 403) => {
+                log::error!("{words}");
+                Failure::Final(Error::Denied)
+            }
+            ("InternalError" | "SlowDown" | "RequestTimeout" | "OperationAborted", _)
+            | (_, 408 | 409 | 429 | 500..) => Failure::Passing(words),
+            _ => Failure::Final(Error::Unavailable(words)),
+        }
+    }
+
+    fn nonsense(&self, why: &str) -> Error {
+        Error::Unavailable(format!("{}: {why}", self.name))
+    }
+
+    /// An object as the source of a copy.
+    fn source(&self, key: &str) -> String {
+        format!("/{}/{}", self.settings.bucket, encoded(key, true))
+    }
+
+    /// What has to be said again of an object when its time is.
+    fn kept_headers(&self, key: &str) -> Result<Vec<(String, String)>> {
+        let answer = self.ask(&Call { method: "HEAD", key: Some(key), ..Call::default() })?;
+        let is_kept = |name: &str| KEPT.contains(&name) || name.starts_with("x-amz-meta-");
+        let kept = answer.headers().iter().filter(|(name, _)| is_kept(name.as_str()));
+        Ok(kept.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_string()))).collect())
+    }
+}
+
+/// What the headers tell of an object.
+fn object(answer: &Answer) -> std::result::Result<Object, String> {
+    let size = header(answer, "content-length").and_then(|text| text.parse().ok());
+    let stored = header(answer, "last-modified").and_then(answers::http_date);
+    let given = header(answer, MTIME).and_then(time_of);
+    Ok(Object {
+        size: size.ok_or("an object without its size")?,
+        modified: given.or(stored).ok_or("an object without its time")?,
+        version: header(answer, "etag").ok_or("an object without its version")?.to_string(),
+    })
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers().get(name)?.to_str().ok()
+}
+
+fn text(answer: Answer) -> std::result::Result<String, String> {
+    let mut text = String::new();
+    let mut body = answer.into_body().into_reader().take(LONGEST_ANSWER);
+    body.read_to_string(&mut text).map_err(|error| format!("an answer that ends too soon: {error}"))?;
+    Ok(text)
+}
+
+/// A time as the header has it: `1354040105.123456789`.
+fn seconds(time: Timestamp) -> String {
+    format!("{}.{:09}", time.as_second(), time.subsec_nanosecond().unsigned_abs())
+}
+
+fn time_of(text: &str) -> Option<Timestamp> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanoseconds: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    Timestamp::new(seconds.parse().ok()?, nanoseconds.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_headers() {
+        let time: Timestamp = "2012-11-27T18:15:05.120Z".parse().unwrap();
+        assert_eq!(seconds(time), "1354040105.120000000");
+        assert_eq!(time_of("1354040105.12"), Some(time));
+        assert_eq!(time_of("1354040105").map(|time| time.as_second()), Some(1354040105));
+        assert!(time_of("yesterday").is_none() && time_of("").is_none());
+    }
+
+    fn at(endpoint: &str, path_style: bool) -> std::result::Result<(String, String), String> {
+        let five = NonZeroUsize::new(5).unwrap();
+        let settings = Settings {
+            bucket: "media".into(),
+            endpoint: Some(endpoint.into()),
+            region: "r".into(),
+            path_style,
+            part_size: five,
+            parts_in_flight: five,
+        };
+        let keys = Keys { access_key: "a".into(), secret_key: "b".into(), session_token: None };
+        let s3 = S3::new(settings, Credentials::fixed(keys), Agent::new_with_defaults())?;
+        Ok((s3.0.base.clone(), s3.0.root.clone()))
+    }
+
+    #[test]
+    fn where_a_bucket_is() {
+        let is = |base: &str, root: &str| Ok((base.to_string(), root.to_string()));
+        assert_eq!(at("http://localhost:3900", true), is("http://localhost:3900", "/media/"));
+        assert_eq!(at("https://s3.example.org:443/", false), is("https://media.s3.example.org", "/"));
+        assert_eq!(at("http://h/store", true), is("http://h", "/store/media/"));
+        assert!(at("h:1", true).is_err() && at("ftp://h", true).is_err() && at("", true).is_err());
+    }
+}
