@@ -6,6 +6,8 @@ mod keys;
 mod retry;
 pub mod s3;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use super::{Home, Storage};
 use crate::accounts::Account;
