@@ -1,6 +1,7 @@
 //! Homes in an object store: each is what begins with a prefix in a bucket.
 
 pub mod bucket;
+pub mod gcs;
 mod home;
 mod keys;
 mod retry;
@@ -8,10 +9,11 @@ pub mod s3;
 mod source;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use super::{Home, Storage};
 use crate::accounts::Account;
-use crate::web;
+use crate::web as servers;
 pub use crate::web::Authorities;
 use bucket::Bucket;
 use home::ObjectHome;
@@ -42,7 +44,7 @@ const CONNECTING: Duration = Duration::from_secs(10);
 
 /// What asks a store: no limit for a whole object, but one for each step.
 pub fn agent(authorities: &Authorities) -> Agent {
-    web::agent(authorities, |config| {
+    servers::agent(authorities, |config| {
         config
             .timeout_connect(Some(CONNECTING))
             .timeout_resolve(Some(CONNECTING))

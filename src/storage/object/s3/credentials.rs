@@ -1,8 +1,9 @@
 //! Where the keys come from: the configuration, the environment, the file that Amazon's tools share, a token of the
 //! cluster, or the machine itself.
 
+use super::super::web::{Answer, encoded, text};
 use super::answers;
-use super::sign::{Keys, encoded};
+use super::sign::Keys;
 use crate::locks::lock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -167,7 +168,7 @@ fn by_token(agent: &Agent, service: &str, role: &str, session: &str, token_file:
         .header("content-type", "application/x-www-form-urlencoded")
         .send(form.as_bytes())
         .map_err(|error| error.to_string())?;
-    let body = super::text(answer)?;
+    let body = text(answer)?;
     let complaint = answers::complaint(&body);
     if !complaint.code.is_empty() {
         return Err(format!("{}: {}", complaint.code, complaint.message));
@@ -181,7 +182,7 @@ fn by_token(agent: &Agent, service: &str, role: &str, session: &str, token_file:
 /// The second version of Amazon's protocol: a token first, which no confused proxy would get.
 fn of_machine(agent: &Agent, address: &str) -> Result<Lent, String> {
     let address = address.trim_end_matches('/');
-    let said = |result: Result<super::Answer, ureq::Error>| super::text(result.map_err(|error| error.to_string())?);
+    let said = |result: Result<Answer, ureq::Error>| text(result.map_err(|error| error.to_string())?);
     let token = said(
         agent
             .put(format!("{address}/latest/api/token"))

@@ -10,23 +10,22 @@ pub use sign::Keys;
 
 use super::bucket::{Bucket, Object, Page, Question, Writer};
 use super::retry::{Failure, retry};
+use super::web::{Answer, encoded, header, query_string, seconds, text, time_of};
 use crate::storage::{Error, Result};
 use answers::Complaint;
 use jiff::{SignedDuration, Timestamp};
-use sign::{Signed, authorization, encoded, hash, moment, query_string};
+use sign::{Signed, authorization, hash, moment};
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use ureq::Agent;
-use ureq::http::{Request, Response, StatusCode, Uri};
+use ureq::http::{Request, StatusCode, Uri};
 
 /// The largest part of an object that a store copies at once; Amazon's limit is 5 GiB.
 const LARGEST_COPY: u64 = 1 << 30;
 /// The largest object that is copied without parts.
 const LARGEST_SINGLE_COPY: u64 = 5 << 30;
-/// What is read of an answer that is no object.
-const LONGEST_ANSWER: u64 = 16 << 20;
 /// The header of the time that a client gave, in seconds; rclone uses it, too.
 const MTIME: &str = "x-amz-meta-mtime";
 /// Headers of an object that stay when it is copied onto itself with another time.
@@ -78,8 +77,6 @@ struct Call<'a> {
     headers: &'a [(&'a str, &'a str)],
     body: &'a [u8],
 }
-
-type Answer = Response<ureq::Body>;
 
 impl S3 {
     /// A bucket; nothing is sent yet.
@@ -307,40 +304,9 @@ fn object(answer: &Answer) -> std::result::Result<Object, String> {
     })
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-    answer.headers().get(name)?.to_str().ok()
-}
-
-fn text(answer: Answer) -> std::result::Result<String, String> {
-    let mut text = String::new();
-    let mut body = answer.into_body().into_reader().take(LONGEST_ANSWER);
-    body.read_to_string(&mut text).map_err(|error| format!("an answer that ends too soon: {error}"))?;
-    Ok(text)
-}
-
-/// A time as the header has it: `1354040105.123456789`.
-fn seconds(time: Timestamp) -> String {
-    format!("{}.{:09}", time.as_second(), time.subsec_nanosecond().unsigned_abs())
-}
-
-fn time_of(text: &str) -> Option<Timestamp> {
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let nanoseconds: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    Timestamp::new(seconds.parse().ok()?, nanoseconds.parse().ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_in_headers() {
-        let time: Timestamp = "2012-11-27T18:15:05.120Z".parse().unwrap();
-        assert_eq!(seconds(time), "1354040105.120000000");
-        assert_eq!(time_of("1354040105.12"), Some(time));
-        assert_eq!(time_of("1354040105").map(|time| time.as_second()), Some(1354040105));
-        assert!(time_of("yesterday").is_none() && time_of("").is_none());
-    }
 
     fn at(endpoint: &str, path_style: bool) -> std::result::Result<(String, String), String> {
         let five = NonZeroUsize::new(5).unwrap();

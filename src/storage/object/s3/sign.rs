@@ -1,10 +1,10 @@
 //! Signatures, version 4, in the headers of a request: nothing that is secret stands in an address.
 
+use super::super::web::query_string;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// What proves who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,26 +54,6 @@ pub(super) fn authorization(request: &Signed<'_>, keys: &Keys, region: &str, tim
     format!("AWS4-HMAC-SHA256 Credential={}/{scope},SignedHeaders={names},Signature={signature}", keys.access_key)
 }
 
-/// A query as it is sent and signed: sorted and encoded.
-pub(super) fn query_string(query: &[(&str, &str)]) -> String {
-    let mut pairs: Vec<String> =
-        query.iter().map(|(name, value)| format!("{}={}", encoded(name, false), encoded(value, false))).collect();
-    pairs.sort_unstable();
-    pairs.join("&")
-}
-
-/// Text in an address: everything but letters, digits and four signs becomes `%XX`; slashes can stay.
-pub(super) fn encoded(text: &str, keeps_slashes: bool) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut all, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => all.push(char::from(byte)),
-            b'/' if keeps_slashes => all.push('/'),
-            _ => drop(write!(all, "%{byte:02X}")),
-        }
-        all
-    })
-}
-
 /// The hash of a body, as it is signed.
 pub(super) fn hash(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
@@ -97,6 +77,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::web::encoded;
     use super::*;
 
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -144,11 +125,5 @@ mod tests {
             signature("GET", "/", &[("prefix", "J"), ("max-keys", "2")], &[], b""),
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
         );
-    }
-
-    #[test]
-    fn what_is_encoded() {
-        assert_eq!(encoded("a b/ü+~", true), "a%20b/%C3%BC%2B~");
-        assert_eq!(encoded("a/b", false), "a%2Fb");
     }
 }

@@ -1,8 +1,9 @@
 //! An object on its way to the store: at once if it is small, else in parts, some of them at the same time. It gets its
 //! key when all are there; before, nobody sees it.
 
-use super::{Answer, Call, Client, LARGEST_COPY, S3, answers, header};
+use super::{Call, Client, LARGEST_COPY, S3, answers};
 use crate::storage::object::bucket::{Bucket, Object, Writer};
+use crate::storage::object::web::header;
 use crate::storage::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
 use std::fmt::Write;
@@ -274,8 +275,7 @@ impl Drop for Parts {
 fn send_part(client: &Client, key: &str, id: &str, number: u32, part: &[u8]) -> Result<String> {
     let number = number.to_string();
     let query = [("partNumber", number.as_str()), ("uploadId", id)];
-    let answer: Answer =
-        client.ask(&Call { method: "PUT", key: Some(key), query: &query, headers: &[], body: part })?;
+    let answer = client.ask(&Call { method: "PUT", key: Some(key), query: &query, headers: &[], body: part })?;
     header(&answer, "etag").map(str::to_string).ok_or_else(|| client.nonsense("a part without its version"))
 }
 

@@ -1,0 +1,78 @@
+//! What requests to every store have in common.
+
+use jiff::Timestamp;
+use std::fmt::Write;
+use std::io::Read;
+use ureq::http::Response;
+
+/// What is read of an answer that is no object.
+const LONGEST: u64 = 16 << 20;
+
+/// What a store answers.
+pub(super) type Answer = Response<ureq::Body>;
+
+/// A header that is text.
+pub(super) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers().get(name)?.to_str().ok()
+}
+
+/// All of an answer that is text.
+pub(super) fn text(answer: Answer) -> Result<String, String> {
+    let mut text = String::new();
+    let mut body = answer.into_body().into_reader().take(LONGEST);
+    body.read_to_string(&mut text).map_err(|error| format!("an answer that ends too soon: {error}"))?;
+    Ok(text)
+}
+
+/// Text in an address: everything but letters, digits and four signs becomes `%XX`; slashes can stay.
+pub(super) fn encoded(text: &str, keeps_slashes: bool) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut all, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => all.push(char::from(byte)),
+            b'/' if keeps_slashes => all.push('/'),
+            _ => drop(write!(all, "%{byte:02X}")),
+        }
+        all
+    })
+}
+
+/// A query as it is sent: sorted and encoded.
+pub(super) fn query_string(query: &[(&str, &str)]) -> String {
+    let mut pairs: Vec<String> =
+        query.iter().map(|(name, value)| format!("{}={}", encoded(name, false), encoded(value, false))).collect();
+    pairs.sort_unstable();
+    pairs.join("&")
+}
+
+/// A time in seconds, as clients that keep one with an object have it: `1354040105.123456789`.
+pub(super) fn seconds(time: Timestamp) -> String {
+    format!("{}.{:09}", time.as_second(), time.subsec_nanosecond().unsigned_abs())
+}
+
+/// The time that stands there.
+pub(super) fn time_of(text: &str) -> Option<Timestamp> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanoseconds: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    Timestamp::new(seconds.parse().ok()?, nanoseconds.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded() {
+        assert_eq!(encoded("a b/ü+~", true), "a%20b/%C3%BC%2B~");
+        assert_eq!(encoded("a/b", false), "a%2Fb");
+        assert_eq!(query_string(&[("b", "/"), ("a", "")]), "a=&b=%2F");
+    }
+
+    #[test]
+    fn times_in_headers() {
+        let time: Timestamp = "2012-11-27T18:15:05.120Z".parse().unwrap();
+        assert_eq!(seconds(time), "1354040105.120000000");
+        assert_eq!(time_of("1354040105.12"), Some(time));
+        assert_eq!(time_of("1354040105").map(|time| time.as_second()), Some(1354040105));
+        assert!(time_of("yesterday").is_none() && time_of("").is_none());
+    }
+}
