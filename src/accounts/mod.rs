@@ -58,6 +58,8 @@ pub enum StorageKind {
     Disk,
     /// A bucket of S3.
     S3,
+    /// A bucket of Google Cloud Storage.
+    Gcs,
 }
 
 /// What holds an account back beside its permissions; None: nothing does.

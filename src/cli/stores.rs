@@ -2,25 +2,33 @@
 
 use crate::accounts::StorageKind;
 use crate::config::Config;
-use crate::config::stores::S3Table;
-use crate::storage::object::s3::{Credentials, Keys, S3, Settings};
-use crate::storage::object::{Authorities, Objects, agent};
-use crate::storage::{Disk, Stores};
+use crate::config::stores::{GcsTable, S3Table};
+use crate::storage::object::{Authorities, Objects, agent, gcs, s3};
+use crate::storage::{Disk, Storage, Stores};
+use std::path::{Path, PathBuf};
+use ureq::Agent;
 
 const REGION: &str = "us-east-1";
 
 /// All of them.
 pub(super) fn stores(config: &Config) -> Result<Stores, String> {
-    let disk = Disk::new().sync_uploads(config.sync_uploads);
-    let s3 = config.sections.s3.as_ref().map(s3).transpose().map_err(|why| format!("s3.{why}"))?;
-    if let (None, Some(who)) = (&s3, who_uses(config, StorageKind::S3)) {
-        return Err(format!("storage = \"s3\" {who}: there is no section [s3] that says which bucket"));
+    let mut found: Vec<(StorageKind, Box<dyn Storage>)> =
+        vec![(StorageKind::Disk, Box::new(Disk::new().sync_uploads(config.sync_uploads)))];
+    if let Some(table) = &config.sections.s3 {
+        found.push((StorageKind::S3, Box::new(s3(table).map_err(|why| format!("s3.{why}"))?)));
     }
-    Ok(match (s3, config.storage) {
-        (None, _) => Stores::new(disk),
-        (Some(s3), StorageKind::Disk) => Stores::new(disk).with(StorageKind::S3, s3),
-        (Some(s3), StorageKind::S3) => Stores::new(s3).with(StorageKind::Disk, disk),
-    })
+    if let Some(table) = &config.sections.gcs {
+        found.push((StorageKind::Gcs, Box::new(gcs(table).map_err(|why| format!("gcs.{why}"))?)));
+    }
+    for (kind, name) in [(StorageKind::S3, "s3"), (StorageKind::Gcs, "gcs")] {
+        let is_there = found.iter().any(|(found, _)| *found == kind);
+        if let Some(who) = who_uses(config, kind).filter(|_| !is_there) {
+            return Err(format!("storage = {name:?} {who}: there is no section [{name}] that says which bucket"));
+        }
+    }
+    let usual = found.iter().position(|(kind, _)| *kind == config.storage).unwrap_or_default();
+    let (_, usual) = found.swap_remove(usual);
+    Ok(Stores::new(usual, found))
 }
 
 /// Where a kind of place is asked for.
@@ -35,24 +43,18 @@ fn who_uses(config: &Config, kind: StorageKind) -> Option<String> {
 }
 
 fn s3(table: &S3Table) -> Result<Objects, String> {
-    let is_in_the_clear = table.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
-    let authorities = match is_in_the_clear {
-        true => Authorities::None,
-        false => Authorities::of(table.ca.as_deref()).map_err(|why| format!("ca: {why}"))?,
-    };
-    let agent = agent(&authorities);
-    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let agent = agent_for(table.endpoint_url.as_deref(), table.ca.as_deref())?;
     let region = table.region_name.clone().or_else(|| variable("AWS_REGION"));
     let region = region.or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| REGION.to_string());
     let credentials = match (&table.access_key, &table.secret_key) {
-        (Some(access_key), Some(secret_key)) => Credentials::fixed(Keys {
+        (Some(access_key), Some(secret_key)) => s3::Credentials::fixed(s3::Keys {
             access_key: access_key.clone(),
             secret_key: secret_key.clone(),
             session_token: table.session_token.clone(),
         }),
-        _ => Credentials::found(&agent, &region).map_err(|why| format!("access_key: {why}"))?,
+        _ => s3::Credentials::found(&agent, &region).map_err(|why| format!("access_key: {why}"))?,
     };
-    let settings = Settings {
+    let settings = s3::Settings {
         bucket: table.bucket_name.clone().unwrap_or_default(),
         endpoint: table.endpoint_url.clone(),
         region,
@@ -60,6 +62,41 @@ fn s3(table: &S3Table) -> Result<Objects, String> {
         part_size: table.part_size,
         parts_in_flight: table.parts_in_flight,
     };
-    let bucket = S3::new(settings, credentials, agent)?;
+    let bucket = s3::S3::new(settings, credentials, agent)?;
     Ok(Objects::new(bucket, table.location.clone().unwrap_or_default()))
+}
+
+fn gcs(table: &GcsTable) -> Result<Objects, String> {
+    let agent = agent_for(table.endpoint_url.as_deref(), table.ca.as_deref())?;
+    let file = table.credentials.clone().or_else(|| variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from));
+    let credentials = match file {
+        // A token is as good as a password.
+        _ if is_in_the_clear(table.endpoint_url.as_deref()) => gcs::Credentials::nobody(),
+        Some(path) => gcs::Credentials::of_file(&path, &agent).map_err(|why| format!("credentials: {why}"))?,
+        None => gcs::Credentials::of_machine(&agent),
+    };
+    let settings = gcs::Settings {
+        bucket: table.bucket_name.clone().unwrap_or_default(),
+        endpoint: table.endpoint_url.clone(),
+        payer: table.project_id.clone(),
+        part_size: table.part_size,
+    };
+    let bucket = gcs::Gcs::new(settings, credentials, agent)?;
+    Ok(Objects::new(bucket, table.location.clone().unwrap_or_default()))
+}
+
+fn agent_for(endpoint: Option<&str>, ca: Option<&Path>) -> Result<Agent, String> {
+    let authorities = match is_in_the_clear(endpoint) {
+        true => Authorities::None,
+        false => Authorities::of(ca).map_err(|why| format!("ca: {why}"))?,
+    };
+    Ok(agent(&authorities))
+}
+
+fn is_in_the_clear(endpoint: Option<&str>) -> bool {
+    endpoint.is_some_and(|url| url.starts_with("http://"))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

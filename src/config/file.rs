@@ -61,6 +61,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
             ("group", DeValue::Table(groups)) => file.sections.groups = sections::people(&at, "group", groups)?,
             ("network", DeValue::Table(networks)) => file.sections.networks = sections::networks(&at, networks)?,
             ("s3", DeValue::Table(keys)) => file.sections.s3 = Some(stores::s3(&at, keys, key.span().start)?),
+            ("gcs", DeValue::Table(keys)) => file.sections.gcs = Some(stores::gcs(&at, keys, key.span().start)?),
             ("exec", DeValue::Array(tables)) => file.sections.execs = programs::execs(&at, tables)?,
             ("gate", DeValue::Array(tables)) => file.sections.gates = programs::gates(&at, tables)?,
             ("webhook", DeValue::Array(tables)) => file.sections.webhooks = webhooks::webhooks(&at, tables)?,

@@ -205,6 +205,8 @@ pub struct Sections {
     pub networks: Vec<(Network, bool)>,
     /// The bucket of S3.
     pub s3: Option<stores::S3Table>,
+    /// The bucket of Google Cloud Storage.
+    pub gcs: Option<stores::GcsTable>,
     /// Programs that run for events.
     pub execs: Vec<programs::ExecTable>,
     /// Programs that decide about uploads.

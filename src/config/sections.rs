@@ -80,7 +80,7 @@ pub const KEYS: &[Key<Section>] = &[
     Key {
         name: "storage",
         example: "\"s3\"",
-        doc: "What kind of place their home is in: disk or s3.",
+        doc: "What kind of place their home is in: disk, s3 or gcs.",
         takes: Takes::Text,
         set: |s, v| put(&mut s.rule.storage, one(v).and_then(storage)),
     },

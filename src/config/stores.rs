@@ -1,4 +1,4 @@
-//! `[s3]`: the object store that homes can be in, in the words of django-storages.
+//! `[s3]` and `[gcs]`: the object stores that homes can be in, in the words of django-storages.
 
 use toml::de::DeTable;
 
@@ -7,6 +7,8 @@ use super::sections::{Key, Takes, one, put, replace, section, set_one_of};
 use super::value::{line, megabytes, one_or_more};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+
+const PART_SIZE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_000_000 - 1);
 
 /// What the section `[s3]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Default for S3Table {
             secret_key: None,
             session_token: None,
             path_style: None,
-            part_size: NonZeroUsize::MIN.saturating_add(8_000_000 - 1),
+            part_size: PART_SIZE,
             parts_in_flight: NonZeroUsize::MIN.saturating_add(2),
             ca: None,
         }
@@ -137,6 +139,93 @@ pub const S3_KEYS: &[Key<S3Table>] = &[
     },
 ];
 
+/// What the section `[gcs]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GcsTable {
+    /// The bucket; None until it is said.
+    pub bucket_name: Option<String>,
+    /// Who pays for requests; None: who owns the bucket.
+    pub project_id: Option<String>,
+    /// What the keys of all homes begin with.
+    pub location: Option<String>,
+    /// The file of a service account; None: looked for.
+    pub credentials: Option<PathBuf>,
+    /// The address of the store; None: Google's.
+    pub endpoint_url: Option<String>,
+    /// What large objects are cut into.
+    pub part_size: NonZeroUsize,
+    /// Who vouches for the store; None: whom the system trusts.
+    pub ca: Option<PathBuf>,
+}
+
+impl Default for GcsTable {
+    fn default() -> GcsTable {
+        GcsTable {
+            bucket_name: None,
+            project_id: None,
+            location: None,
+            credentials: None,
+            endpoint_url: None,
+            part_size: PART_SIZE,
+            ca: None,
+        }
+    }
+}
+
+/// Every key of `[gcs]`.
+pub const GCS_KEYS: &[Key<GcsTable>] = &[
+    Key {
+        name: "bucket_name",
+        example: "\"media\"",
+        doc: "The bucket; it has to be there.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.bucket_name, one(v).and_then(bucket)),
+    },
+    Key {
+        name: "project_id",
+        example: "\"my-project\"",
+        doc: "The project that pays for requests, where it is not the bucket's.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.project_id, one(v).and_then(line)),
+    },
+    Key {
+        name: "location",
+        example: "\"ftp\"",
+        doc: "What stands before every home in the bucket.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.location, one(v).map(str::to_string)),
+    },
+    Key {
+        name: "credentials",
+        example: "\"/etc/django-ftpd/service-account.json\"",
+        doc: "Key file of a service account (default: what GOOGLE_APPLICATION_CREDENTIALS names, or the account of the \
+              machine).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.credentials, one(v).map(PathBuf::from)),
+    },
+    Key {
+        name: "endpoint_url",
+        example: "\"http://127.0.0.1:9023\"",
+        doc: "Where the store is, if not at Google's; over http:// no credentials are sent.",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.endpoint_url, one(v).and_then(line)),
+    },
+    Key {
+        name: "part_size",
+        example: "\"8 MB\"",
+        doc: "Size of the pieces in which larger files are sent, from 6 MB to 1 GB; an upload needs twice as much memory.",
+        takes: Takes::Size,
+        set: |t, v| replace(&mut t.part_size, one(v).and_then(megabytes)),
+    },
+    Key {
+        name: "ca",
+        example: "\"/etc/ssl/certs/ca-certificates.crt\"",
+        doc: "Authorities (PEM) that vouch for the store (default: those that the system trusts).",
+        takes: Takes::Text,
+        set: |t, v| put(&mut t.ca, one(v).map(PathBuf::from)),
+    },
+];
+
 /// A name that can stand in addresses: what stores allow, and nothing else.
 fn bucket(text: &str) -> Result<String, String> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
@@ -163,5 +252,14 @@ pub(super) fn s3(at: &impl Fn(usize) -> String, keys: &DeTable, position: usize)
         (_, Some(_), None) => missing("access_key: there is no secret_key to go with it"),
         (_, None, Some(_)) => missing("secret_key: there is no access_key to go with it"),
         _ => Ok(table),
+    }
+}
+
+/// What the section says.
+pub(super) fn gcs(at: &impl Fn(usize) -> String, keys: &DeTable, position: usize) -> Result<GcsTable, Problem> {
+    let table = section(at, "gcs", keys, set_one_of(GCS_KEYS))?;
+    match table.bucket_name {
+        None => Err(Problem::new(format!("{}: gcs: there is no bucket_name", at(position)))),
+        Some(_) => Ok(table),
     }
 }

@@ -204,7 +204,8 @@ pub(super) fn storage(text: &str) -> Result<StorageKind, String> {
     match text {
         "disk" => Ok(StorageKind::Disk),
         "s3" => Ok(StorageKind::S3),
-        _ => Err(not(text, "disk or s3")),
+        "gcs" => Ok(StorageKind::Gcs),
+        _ => Err(not(text, "disk, s3 or gcs")),
     }
 }
 

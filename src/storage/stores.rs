@@ -10,15 +10,9 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Everybody's homes are here.
-    pub fn new(usual: impl Storage + 'static) -> Stores {
-        Stores { usual: Box::new(usual), others: Vec::new() }
-    }
-
-    /// Those of accounts that say so are there.
-    pub fn with(mut self, kind: StorageKind, storage: impl Storage + 'static) -> Stores {
-        self.others.push((kind, Box::new(storage)));
-        self
+    /// Homes are in the first, but those of accounts that name the kind of another one, which are there.
+    pub fn new(usual: Box<dyn Storage>, others: Vec<(StorageKind, Box<dyn Storage>)>) -> Stores {
+        Stores { usual, others }
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::fmt::Write;
 use std::io::Read;
-use ureq::http::Response;
+use ureq::http::{Response, Uri};
 
 /// What is read of an answer that is no object.
 const LONGEST: u64 = 16 << 20;
@@ -22,6 +22,32 @@ pub(super) fn text(answer: Answer) -> Result<String, String> {
     let mut body = answer.into_body().into_reader().take(LONGEST);
     body.read_to_string(&mut text).map_err(|error| format!("an answer that ends too soon: {error}"))?;
     Ok(text)
+}
+
+/// The address of a store.
+pub(super) struct Endpoint {
+    /// `https`.
+    pub(super) scheme: String,
+    /// The host, and the port if it is not the usual one.
+    pub(super) host: String,
+    /// Both.
+    pub(super) base: String,
+    /// What stands before all paths; it does not end with a slash.
+    pub(super) path: String,
+}
+
+impl Endpoint {
+    pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
+        let wrong = |why: &str| format!("endpoint_url: {text:?} {why}");
+        let uri: Uri = text.parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
+        let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+        let scheme = scheme.ok_or_else(|| wrong("begins neither with http:// nor with https://"))?.to_string();
+        let name = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
+        let port = uri.port_u16().filter(|port| *port != if scheme == "http" { 80 } else { 443 });
+        let host = port.map_or(name.to_string(), |port| format!("{name}:{port}"));
+        let path = uri.path().trim_end_matches('/').to_string();
+        Ok(Endpoint { base: format!("{scheme}://{host}"), scheme, host, path })
+    }
 }
 
 /// Text in an address: everything but letters, digits and four signs becomes `%XX`; slashes can stay.

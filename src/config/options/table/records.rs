@@ -12,9 +12,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     Opt {
         name: "storage",
         group: "Files",
-        kind: Value("disk|s3", |c, v| put(&mut c.storage, storage(v))),
+        kind: Value("disk|s3|gcs", |c, v| put(&mut c.storage, storage(v))),
         default: Is("disk"),
-        doc: "What kind of place homes are in; s3 needs a section [s3] in the file, and homes are prefixes of its bucket.",
+        doc: "What kind of place homes are in; s3 and gcs need a section of that name in the file, and homes are prefixes of its bucket.",
     },
     Opt {
         name: "local_times",

@@ -7,7 +7,7 @@ pub use token::Credentials;
 
 use super::bucket::{Bucket, Object, Page, Question, Writer};
 use super::retry::{Failure, retry};
-use super::web::{Answer, encoded, header, query_string, seconds, text, time_of};
+use super::web::{Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
 use crate::storage::{Error, Result};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub bucket: String,
     /// The address of the store; None: Google's.
     pub endpoint: Option<String>,
+    /// The project that pays for requests; None: the bucket's.
+    pub payer: Option<String>,
     /// What an object is cut into on its way.
     pub part_size: NonZeroUsize,
 }
@@ -57,10 +59,11 @@ struct Call<'a> {
 
 impl Gcs {
     /// A bucket; nothing is sent yet.
-    pub fn new(settings: Settings, credentials: Credentials, agent: Agent) -> Gcs {
-        let endpoint = settings.endpoint.as_deref().unwrap_or(ENDPOINT).trim_end_matches('/').to_string();
+    pub fn new(settings: Settings, credentials: Credentials, agent: Agent) -> std::result::Result<Gcs, String> {
+        let endpoint = settings.endpoint.as_deref().unwrap_or(ENDPOINT);
+        let Endpoint { base, path, .. } = Endpoint::parse(endpoint)?;
         let name = format!("gs://{}", settings.bucket);
-        Gcs(Arc::new(Client { agent, credentials, settings, name, endpoint }))
+        Ok(Gcs(Arc::new(Client { agent, credentials, endpoint: format!("{base}{path}"), settings, name })))
     }
 }
 
@@ -206,6 +209,9 @@ impl Client {
         }
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(payer) = &self.settings.payer {
+            request = request.header("x-goog-user-project", payer);
         }
         let wrong = |error: ureq::http::Error| Failure::Final(self.nonsense(&error.to_string()));
         let result = match call.method {

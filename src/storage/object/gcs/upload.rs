@@ -66,7 +66,7 @@ impl Upload {
 
     /// All of it in one request, with its hash before it.
     fn send_whole(&self, bytes: &[u8], hash: &str) -> Result<()> {
-        let about = json!({ "name": self.key, "md5Hash": hash });
+        let about = json!({ "md5Hash": hash });
         let mut body = format!(
             "--{BOUNDARY}\r\ncontent-type: application/json\r\n\r\n{about}\r\n--{BOUNDARY}\r\n\
              content-type: application/octet-stream\r\n\r\n"
@@ -78,7 +78,7 @@ impl Upload {
         let call = Call {
             method: "POST",
             address: &address,
-            query: &[("uploadType", "multipart")],
+            query: &[("uploadType", "multipart"), ("name", &self.key)],
             headers: &[("content-type", &kind)],
             body: &body,
         };
@@ -118,13 +118,12 @@ impl Writer for Upload {
 
 impl Pieces {
     fn begin(client: &Arc<Client>, key: &str) -> Result<Pieces> {
-        let (address, about) = (client.uploads(), json!({ "name": key }).to_string());
+        let address = client.uploads();
         let call = Call {
             method: "POST",
             address: &address,
             query: &[("uploadType", "resumable"), ("name", key)],
-            headers: &[("content-type", "application/json")],
-            body: about.as_bytes(),
+            ..Call::default()
         };
         let answer = client.ask(&call)?;
         let address = header(&answer, "location").ok_or_else(|| client.nonsense("an upload without its address"))?;
@@ -252,7 +251,9 @@ fn received(answer: &super::Answer) -> Option<u64> {
 pub(super) struct Appended {
     gcs: Gcs,
     key: String,
-    version: String,
+    old: Object,
+    /// Bytes that come behind it.
+    more: u64,
     own: String,
     upload: Option<Upload>,
 }
@@ -263,28 +264,39 @@ impl Appended {
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let own = format!(".django-ftpd-part-{:016x}", u64::from_ne_bytes(random));
         let upload = Some(Upload::new(gcs.0.clone(), &own));
-        Ok(Appended { gcs: gcs.clone(), key: key.to_string(), version: object.version.clone(), own, upload })
+        Ok(Appended { gcs: gcs.clone(), key: key.to_string(), old: object.clone(), more: 0, own, upload })
     }
 
     fn join(&self) -> Result<()> {
         let client = &self.gcs.0;
-        let body = json!({ "sourceObjects": [
-            { "name": self.key, "generation": self.version }, { "name": self.own }
+        let body = json!({ "destination": { "contentType": "application/octet-stream" }, "sourceObjects": [
+            { "name": self.key, "generation": self.old.version }, { "name": self.own }
         ] });
         let (address, body) = (format!("{}/compose", client.address_of(&self.key)), body.to_string());
         let call = Call {
             method: "POST",
             address: &address,
-            query: &[("ifGenerationMatch", &self.version)],
+            query: &[("ifGenerationMatch", &self.old.version)],
             headers: &[("content-type", "application/json")],
             body: body.as_bytes(),
         };
-        client.ask_for_json(&call).map(drop)
+        client.ask_for_json(&call).map(drop).or_else(|error| match self.is_joined() {
+            // The answer was lost, and who asks again asks about what is not there any more.
+            true => Ok(()),
+            false => Err(error),
+        })
+    }
+
+    fn is_joined(&self) -> bool {
+        self.gcs
+            .head(&self.key)
+            .is_ok_and(|now| now.version != self.old.version && now.size == self.old.size + self.more)
     }
 }
 
 impl Writer for Appended {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.more += bytes.len() as u64;
         self.upload.as_mut().ok_or_else(ended)?.write(bytes)
     }
 

@@ -10,7 +10,7 @@ pub use sign::Keys;
 
 use super::bucket::{Bucket, Object, Page, Question, Writer};
 use super::retry::{Failure, retry};
-use super::web::{Answer, encoded, header, query_string, seconds, text, time_of};
+use super::web::{Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
 use crate::storage::{Error, Result};
 use answers::Complaint;
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use ureq::Agent;
-use ureq::http::{Request, StatusCode, Uri};
+use ureq::http::{Request, StatusCode};
 
 /// The largest part of an object that a store copies at once; Amazon's limit is 5 GiB.
 const LARGEST_COPY: u64 = 1 << 30;
@@ -83,17 +83,11 @@ impl S3 {
     pub fn new(settings: Settings, credentials: Credentials, agent: Agent) -> std::result::Result<S3, String> {
         let endpoint = settings.endpoint.clone();
         let endpoint = endpoint.unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", settings.region));
-        let wrong = |why: &str| format!("endpoint_url: {endpoint:?} {why}");
-        let uri: Uri = endpoint.parse().map_err(|error| wrong(&format!("is no address: {error}")))?;
-        let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
-        let scheme = scheme.ok_or_else(|| wrong("begins neither with http:// nor with https://"))?;
-        let name = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
-        let port = uri.port_u16().filter(|port| *port != if scheme == "http" { 80 } else { 443 });
-        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        let Endpoint { scheme, host, path, .. } = Endpoint::parse(&endpoint)?;
         let bucket = &settings.bucket;
         let (host, root) = match settings.path_style {
-            true => (format!("{name}{port}"), format!("{}/{bucket}/", uri.path().trim_end_matches('/'))),
-            false => (format!("{bucket}.{name}{port}"), format!("{}/", uri.path().trim_end_matches('/'))),
+            true => (host, format!("{path}/{bucket}/")),
+            false => (format!("{bucket}.{host}"), format!("{path}/")),
         };
         Ok(S3(Arc::new(Client {
             name: format!("s3://{bucket}"),
