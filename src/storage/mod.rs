@@ -60,6 +60,11 @@ pub enum Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Error {
         use rustix::io::Errno;
+        // One of ours may have come through an interface that knows none.
+        let error = match error.downcast::<Error>() {
+            Ok(ours) => return ours,
+            Err(error) => error,
+        };
         match Errno::from_io_error(&error) {
             Some(Errno::NOENT | Errno::XDEV | Errno::LOOP) => Error::NotFound,
             Some(Errno::EXIST) => Error::Exists,

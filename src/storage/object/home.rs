@@ -2,10 +2,11 @@
 //! object of that very key, without bytes, as the consoles of the stores do it. What was a directory stays one when
 //! the last file in it goes.
 
-use super::bucket::{Bucket, Object, Page, Question, Writer};
+use super::bucket::{Bucket, Object, Question, Writer};
 use super::keys::{Prefix, is_name};
 use super::source::ObjectSource;
 use crate::protocol::path::VirtualPath;
+use crate::protocol::shown::Shown;
 use crate::storage::{Detail, Entry, Error, Facts, Footprint, Home, Kind, Listing, Result, Source, Upload, Write};
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 /// As many keys as stores tell at once.
 const PAGE: u16 = 1000;
+/// A directory with more in it can't be moved: that would take hours, and as much memory.
+const MOST_MOVED: usize = 10_000;
 
 #[derive(Clone)]
 pub(super) struct ObjectHome {
@@ -44,8 +47,14 @@ impl ObjectHome {
     }
 
     /// The first keys that begin so.
-    fn peek(&self, prefix: &str, most: u16) -> Result<Page> {
-        self.bucket.page(&Question { prefix, is_shallow: false, after: None, most })
+    fn peek(&self, prefix: &str, most: u16) -> Result<Vec<String>> {
+        let pages = Pages { most, ..self.all_below(prefix) };
+        pages.take(most.into()).map(|found| found.map(|(key, _)| key)).collect()
+    }
+
+    /// What no other key of any bucket is called.
+    fn unique(&self, key: &str) -> String {
+        format!("{}/{key}", self.bucket.name())
     }
 
     fn file(&self, path: &VirtualPath) -> Result<Object> {
@@ -86,19 +95,22 @@ impl ObjectHome {
             return Err(Error::Unsupported("Can't move a directory into itself"));
         }
         let (from, to) = (self.prefix.directory(from)?, self.prefix.directory(to)?);
-        let mut moved = Vec::new();
-        for found in self.all_below(&from) {
-            let (key, object) = found?;
-            let rest = key.strip_prefix(&from).ok_or(Error::BadName)?;
-            let target = format!("{to}{rest}");
-            if let Err(error) = self.bucket.copy(&key, &object, &target, None) {
-                // Nothing is gone yet: it is as it was once the copies are.
-                moved.iter().for_each(|(_, copied): &(String, String)| drop(self.bucket.delete(copied)));
+        let all: Vec<(String, Object)> = self.all_below(&from).take(MOST_MOVED + 1).collect::<Result<_>>()?;
+        if all.len() > MOST_MOVED {
+            return Err(Error::Unsupported("More than 10,000 files can't be moved at once in an object store"));
+        }
+        let target = |key: &str| Ok(format!("{to}{}", key.strip_prefix(&from).ok_or(Error::BadName)?));
+        for (at, (key, object)) in all.iter().enumerate() {
+            if let Err(error) = target(key).and_then(|target| self.bucket.copy(key, object, &target, None)) {
+                // Nothing is gone yet: it is as it was once the copies are, and the one of which nothing is known.
+                let copies = all.iter().take(at + 1).map(|(key, _)| target(key));
+                if let Err(why) = copies.rev().try_for_each(|copy| self.bucket.delete(&copy?)) {
+                    log::warn!("{}: copies are left below {}: {why}", self.bucket.name(), Shown(to.as_bytes()));
+                }
                 return Err(error);
             }
-            moved.push((key, target));
         }
-        moved.iter().try_for_each(|(key, _)| self.bucket.delete(key))
+        all.iter().try_for_each(|(key, _)| self.bucket.delete(key))
     }
 
     fn rename_file(&self, from: &VirtualPath, object: &Object, to: &VirtualPath) -> Result<()> {
@@ -111,24 +123,25 @@ impl ObjectHome {
 impl Home for ObjectHome {
     fn facts(&self, path: &VirtualPath, _: Detail) -> Result<Facts> {
         Ok(match self.find(path)? {
-            Found::File(object) => file_facts(&self.prefix.file(path)?, object.size, object.modified),
-            Found::Directory => directory_facts(&self.prefix.directory(path)?),
+            Found::File(object) => file_facts(&self.unique(&self.prefix.file(path)?), object.size, object.modified),
+            Found::Directory => directory_facts(&self.unique(&self.prefix.directory(path)?)),
         })
     }
 
     fn list(&self, path: &VirtualPath, detail: Detail) -> Result<Listing> {
         let prefix = self.prefix.directory(path)?;
         let mut pages = Pages::new(self.bucket.clone(), prefix.clone(), true);
-        pages.fetch()?;
+        pages.fill()?;
         if pages.is_over() && !path.is_root() && !pages.had_any {
             return match self.find(path)? {
                 Found::File(_) => Err(Error::NotADirectory),
                 Found::Directory => Err(Error::NotFound),
             };
         }
+        let name = self.bucket.name().to_string();
         Ok(Box::new(pages.filter_map(move |found| match found {
             Err(error) => Some(Err(error)),
-            Ok((key, object)) => entry(&prefix, &key, &object, detail).map(Ok),
+            Ok((key, object)) => entry(&name, &prefix, &key, &object, detail).map(Ok),
         })))
     }
 
@@ -177,11 +190,11 @@ impl Home for ObjectHome {
             return Err(Error::Denied);
         }
         let marker = self.prefix.directory(path)?;
-        let page = self.peek(&marker, 2)?;
-        if page.objects.iter().any(|(key, _)| *key != marker) {
+        let keys = self.peek(&marker, 2)?;
+        if keys.iter().any(|key| *key != marker) {
             return Err(Error::NotEmpty);
         }
-        if page.is_empty() {
+        if keys.is_empty() {
             self.file(path)?;
             return Err(Error::NotADirectory);
         }
@@ -241,7 +254,7 @@ impl Home for ObjectHome {
 
     fn real_path(&self, path: &VirtualPath) -> Vec<u8> {
         let key = self.prefix.file(path).unwrap_or_else(|_| String::from_utf8_lossy(path.as_bytes()).into_owned());
-        format!("{}/{key}", self.bucket.name()).into_bytes()
+        self.unique(&key).into_bytes()
     }
 
     fn used(&self) -> Result<u64> {
@@ -264,6 +277,7 @@ struct Pages {
     prefix: String,
     is_shallow: bool,
     ready: VecDeque<(String, Object)>,
+    most: u16,
     next: Option<String>,
     had_any: bool,
     is_complete: bool,
@@ -272,13 +286,20 @@ struct Pages {
 impl Pages {
     fn new(bucket: Arc<dyn Bucket>, prefix: String, is_shallow: bool) -> Pages {
         let ready = VecDeque::new();
-        Pages { bucket, prefix, is_shallow, ready, next: None, had_any: false, is_complete: false }
+        Pages { bucket, prefix, is_shallow, ready, most: PAGE, next: None, had_any: false, is_complete: false }
     }
 
     fn fetch(&mut self) -> Result<()> {
-        let question =
-            Question { prefix: &self.prefix, is_shallow: self.is_shallow, after: self.next.as_deref(), most: PAGE };
+        let question = Question {
+            prefix: &self.prefix,
+            is_shallow: self.is_shallow,
+            after: self.next.as_deref(),
+            most: self.most,
+        };
         let page = self.bucket.page(&question)?;
+        if page.next.is_some() && page.next == self.next {
+            return Err(Error::Unavailable(format!("{}: a listing that does not end", self.bucket.name())));
+        }
         self.had_any |= !page.is_empty();
         let nothing = Object { size: 0, modified: Timestamp::UNIX_EPOCH, version: String::new() };
         let directories = page.prefixes.into_iter().map(|prefix| (prefix, nothing.clone()));
@@ -287,6 +308,14 @@ impl Pages {
         self.ready = all.into();
         self.is_complete = page.next.is_none();
         self.next = page.next;
+        Ok(())
+    }
+
+    /// Fetches until something is there. Pages may be empty though there are more.
+    fn fill(&mut self) -> Result<()> {
+        while self.ready.is_empty() && !self.is_complete {
+            self.fetch().inspect_err(|_| self.is_complete = true)?;
+        }
         Ok(())
     }
 
@@ -299,28 +328,26 @@ impl Iterator for Pages {
     type Item = Result<(String, Object)>;
 
     fn next(&mut self) -> Option<Result<(String, Object)>> {
-        while self.ready.is_empty() && !self.is_complete {
-            if let Err(error) = self.fetch() {
-                self.is_complete = true;
-                return Some(Err(error));
-            }
+        match self.fill() {
+            Ok(()) => self.ready.pop_front().map(Ok),
+            Err(error) => Some(Err(error)),
         }
-        self.ready.pop_front().map(Ok)
     }
 }
 
 /// What a key is in the listing of a directory; None for what marks it, and for what no path can name.
-fn entry(prefix: &str, key: &str, object: &Object, detail: Detail) -> Option<Entry> {
+fn entry(bucket: &str, prefix: &str, key: &str, object: &Object, detail: Detail) -> Option<Entry> {
     let rest = key.strip_prefix(prefix)?;
     let directory = rest.strip_suffix('/');
     let name = directory.unwrap_or(rest);
     if !is_name(name) {
         return None;
     }
+    let unique = format!("{bucket}/{key}");
     let facts = match (detail, directory) {
         (Detail::Names, _) => None,
-        (_, Some(_)) => Some(directory_facts(key)),
-        (_, None) => Some(file_facts(key, object.size, object.modified)),
+        (_, Some(_)) => Some(directory_facts(&unique)),
+        (_, None) => Some(file_facts(&unique, object.size, object.modified)),
     };
     Some(Entry { name: name.as_bytes().to_vec(), facts })
 }

@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod gcs;
 mod home;
 mod keys;
+mod lent;
 mod retry;
 pub mod s3;
 mod source;
@@ -20,7 +21,6 @@ use home::ObjectHome;
 use keys::Prefix;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::time::Duration;
 use ureq::Agent;
 
 /// A bucket with homes in it.
@@ -37,22 +37,9 @@ impl Objects {
     }
 }
 
-/// What a store gets to take or give the next bytes, or to begin its answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What it gets to take a connection.
-const CONNECTING: Duration = Duration::from_secs(10);
-
-/// What asks a store: no limit for a whole object, but one for each step.
+/// What asks a store; how long it waits is said with each request.
 pub fn agent(authorities: &Authorities) -> Agent {
-    servers::agent(authorities, |config| {
-        config
-            .timeout_connect(Some(CONNECTING))
-            .timeout_resolve(Some(CONNECTING))
-            .timeout_per_read(Some(PATIENCE))
-            .timeout_per_write(Some(PATIENCE))
-            .max_idle_connections_per_host(32)
-            .max_idle_connections(64)
-    })
+    servers::agent(authorities, |config| config.max_idle_connections_per_host(32).max_idle_connections(64))
 }
 
 impl Storage for Objects {

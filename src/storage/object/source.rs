@@ -1,9 +1,11 @@
 //! An object that is read: one request from where the client wants it to the end, begun again where it breaks.
 
 use super::bucket::{Bucket, Object};
+use super::retry::PATIENCE;
 use crate::storage::{Error, Source};
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// So often in a row a stream may break without a byte.
 const BREAKS: u32 = 5;
@@ -30,7 +32,7 @@ impl ObjectSource {
         let stream = match self.stream.take().filter(|stream| stream.offset == offset) {
             Some(stream) => stream,
             None => {
-                let body = self.bucket.read(&self.key, &self.object, offset).map_err(into_io)?;
+                let body = self.bucket.read(&self.key, &self.object, offset).map_err(io::Error::other)?;
                 Stream { body, offset }
             }
         };
@@ -47,7 +49,7 @@ impl Source for ObjectSource {
         let left = usize::try_from(self.object.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let room = buffer.len().min(left);
         let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else { return Ok(0) };
-        let mut breaks = 0;
+        let (began, mut breaks) = (Instant::now(), 0);
         loop {
             let stream = self.at(offset)?;
             let why = match stream.body.read(buffer) {
@@ -60,17 +62,12 @@ impl Source for ObjectSource {
             };
             self.stream = None;
             breaks += 1;
-            if breaks == BREAKS {
-                return Err(why);
+            let why = format!("{}/{} at {offset}: {why}", self.bucket.name(), self.key);
+            // One that was silent so long is not asked again.
+            if breaks == BREAKS || began.elapsed() > PATIENCE / 2 {
+                return Err(io::Error::other(Error::Unavailable(why)));
             }
-            log::debug!("{}/{} at {offset}: {why}; once more", self.bucket.name(), self.key);
+            log::debug!("{why}; once more");
         }
-    }
-}
-
-fn into_io(error: Error) -> io::Error {
-    match error {
-        Error::Io(error) => error,
-        other => io::Error::other(other.to_string()),
     }
 }

@@ -18,6 +18,8 @@ struct Memory {
     pages: Arc<AtomicUsize>,
     /// No copy to a key that ends so.
     refused: Option<&'static str>,
+    /// Every page says that there is the same one behind it.
+    is_endless: bool,
 }
 
 const PAGE: usize = 3;
@@ -79,6 +81,9 @@ impl Bucket for Memory {
                 Some(prefix) => page.prefixes.push(prefix),
                 None => page.objects.push((key.clone(), object(bytes))),
             }
+        }
+        if self.is_endless {
+            page.next = Some("again".to_string());
         }
         Ok(page)
     }
@@ -282,4 +287,27 @@ fn nobody_names_what_is_outside_of_their_home() {
     }
     put(&*home, "../bob/secret", Write::Whole, b"").unwrap_err();
     assert_eq!(memory.keys(), ["ftp/annex", "ftp/bob/secret"]);
+}
+
+#[test]
+fn a_listing_that_does_not_end_is_an_error() {
+    let memory = Memory { is_endless: true, ..Memory::with(&["ftp/ann/x"]) };
+    let home = memory.home();
+    assert!(matches!(home.list(&path("/"), Detail::Names).unwrap().last(), Some(Err(Error::Unavailable(_)))));
+    assert!(matches!(home.used(), Err(Error::Unavailable(_))));
+    assert_eq!(memory.pages.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn what_is_too_much_to_be_moved_stays_where_it_is() {
+    let keys: Vec<String> = (0..=10_000).map(|number| format!("ftp/ann/a/{number:05}")).collect();
+    let memory = Memory::with(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(matches!(memory.home().rename(&path("a"), &path("b")), Err(Error::Unsupported(_))));
+    assert_eq!(memory.keys(), keys);
+}
+
+#[test]
+fn errors_of_a_store_come_through_readers_as_they_are() {
+    let inside = std::io::Error::other(Error::Unavailable("down".to_string()));
+    assert!(matches!(Error::from(inside), Error::Unavailable(why) if why == "down"));
 }

@@ -3,10 +3,17 @@
 use jiff::Timestamp;
 use std::fmt::Write;
 use std::io::Read;
-use ureq::http::{Response, Uri};
+use std::time::{Duration, Instant};
+use ureq::http::request::Builder;
+use ureq::http::{Request, Response, Uri};
+use ureq::{Agent, AsSendBody};
 
 /// What is read of an answer that is no object.
-const LONGEST: u64 = 16 << 20;
+const LONGEST: usize = 16 << 20;
+/// What it may take; a store that joins many parts says now and then that it still does.
+const SLOWEST: Duration = Duration::from_secs(300);
+/// What a store gets to take a connection.
+const CONNECTING: Duration = Duration::from_secs(10);
 
 /// What a store answers.
 pub(super) type Answer = Response<ureq::Body>;
@@ -16,12 +23,43 @@ pub(super) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
 
+/// Asks, with a body where the method has one. A store that is silent for `patience` has failed.
+pub(super) fn send(
+    agent: &Agent,
+    request: Builder,
+    body: &[u8],
+    patience: Duration,
+) -> Result<Result<Answer, ureq::Error>, ureq::http::Error> {
+    let has_body = request.method_ref().is_some_and(|method| matches!(method.as_str(), "PUT" | "POST" | "PATCH"));
+    Ok(if has_body { run(agent, request.body(body)?, patience) } else { run(agent, request.body(())?, patience) })
+}
+
+fn run(agent: &Agent, request: Request<impl AsSendBody>, patience: Duration) -> Result<Answer, ureq::Error> {
+    let (step, connecting) = (Some(patience), Some(CONNECTING.min(patience)));
+    let request = agent.configure_request(request).timeout_connect(connecting).timeout_resolve(connecting);
+    let request = request.timeout_recv_response(step).timeout_per_read(step).timeout_per_write(step);
+    agent.run(request.build())
+}
+
 /// All of an answer that is text.
 pub(super) fn text(answer: Answer) -> Result<String, String> {
-    let mut text = String::new();
-    let mut body = answer.into_body().into_reader().take(LONGEST);
-    body.read_to_string(&mut text).map_err(|error| format!("an answer that ends too soon: {error}"))?;
-    Ok(text)
+    let began = Instant::now();
+    let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
+    let mut body = answer.into_body().into_reader();
+    loop {
+        let length = body.read(&mut piece).map_err(|error| format!("an answer that ends too soon: {error}"))?;
+        let new = piece.get(..length).unwrap_or_default();
+        if new.is_empty() {
+            return String::from_utf8(bytes).map_err(|_| "an answer that is no text".to_string());
+        }
+        bytes.extend_from_slice(new);
+        if bytes.len() > LONGEST {
+            return Err("an answer that is too long".to_string());
+        }
+        if began.elapsed() > SLOWEST {
+            return Err("an answer that takes too long".to_string());
+        }
+    }
 }
 
 /// The address of a store.

@@ -6,14 +6,16 @@ mod upload;
 pub use token::Credentials;
 
 use super::bucket::{Bucket, Object, Page, Question, Writer};
-use super::retry::{Failure, retry};
-use super::web::{Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
+use super::retry::{Effort, Failure};
+use super::web::{self, Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
+use crate::protocol::shown::Shown;
 use crate::storage::{Error, Result};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Request, StatusCode};
 
@@ -21,6 +23,9 @@ use ureq::http::{Request, StatusCode};
 const ENDPOINT: &str = "https://storage.googleapis.com";
 /// The name under which Google's own tools keep the time that a client gave.
 const MTIME: &str = "goog-reserved-file-mtime";
+
+/// In so many steps every object can be copied.
+const MOST_STEPS: u32 = 10_000;
 
 /// Where a bucket is, and how it is spoken with.
 #[derive(Debug, Clone)]
@@ -55,6 +60,7 @@ struct Call<'a> {
     query: &'a [(&'a str, &'a str)],
     headers: &'a [(&'a str, &'a str)],
     body: &'a [u8],
+    effort: Effort<'a>,
 }
 
 impl Gcs {
@@ -89,10 +95,8 @@ impl Bucket for Gcs {
         let address = self.0.objects();
         let call = Call { method: "GET", address: &address, query: &query, ..Call::default() };
         // An object that is missing is one thing, a bucket another.
-        let answer = self.0.ask_for_json(&call).map_err(|error| match error {
-            Error::NotFound => self.0.nonsense("there is no such bucket"),
-            other => other,
-        })?;
+        let answer = self.0.ask_for_json(&call);
+        let answer = answer.map_err(|error| self.0.not_missing(error, "there is no such bucket"))?;
         page(&answer).map_err(|why| self.0.nonsense(&why))
     }
 
@@ -102,10 +106,13 @@ impl Bucket for Gcs {
         let query = [("alt", "media"), ("generation", object.version.as_str())];
         let address = self.0.address_of(key);
         let headers = if from > 0 { headers.as_slice() } else { &[] };
-        let answer = self.0.ask(&Call { method: "GET", address: &address, query: &query, headers, body: b"" })?;
+        let call = Call { method: "GET", address: &address, query: &query, headers, ..Call::default() };
+        let answer = self.0.ask(&call)?;
         let expected = if from > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let length = header(&answer, "content-length").and_then(|text| text.parse().ok());
-        match answer.status() == expected && length.is_none_or(|length: u64| length == object.size - from) {
+        match answer.status() == expected
+            && length.is_none_or(|length: u64| Some(length) == object.size.checked_sub(from))
+        {
             true => Ok(Box::new(answer.into_body().into_reader())),
             false => Err(self.0.nonsense(&format!("{} for a part of an object", answer.status()))),
         }
@@ -156,7 +163,7 @@ impl Client {
         let address =
             format!("{}/rewriteTo/b/{}/o/{}", self.address_of(from), self.settings.bucket, encoded(to, false));
         let mut token = None;
-        loop {
+        for _ in 0..MOST_STEPS {
             let mut query = vec![("sourceGeneration", object.version.as_str())];
             query.extend(token.as_deref().map(|token: &str| ("rewriteToken", token)));
             let call = Call { method: "POST", address: &address, query: &query, ..Call::default() };
@@ -167,6 +174,7 @@ impl Client {
             let next = answer["rewriteToken"].as_str().ok_or_else(|| self.nonsense("a copy that does not end"))?;
             token = Some(next.to_string());
         }
+        Err(self.nonsense("a copy that does not end"))
     }
 
     fn set_modified(&self, key: &str, time: Timestamp) -> Result<()> {
@@ -184,24 +192,34 @@ impl Client {
 
     /// Asks until there is an answer that is no error.
     fn ask(&self, call: &Call<'_>) -> Result<Answer> {
-        retry(|| self.attempt(call))
+        call.effort.retry(|left| self.attempt(call, left))
     }
 
     fn ask_for_json(&self, call: &Call<'_>) -> Result<Value> {
-        retry(|| {
-            let body = text(self.attempt(call)?).map_err(Failure::Passing)?;
+        call.effort.retry(|left| {
+            let body = text(self.attempt(call, left)?);
+            let body = body.map_err(|why| Failure::Passing(format!("{}: {why}", self.name)))?;
             serde_json::from_str(&body)
                 .map_err(|error| Failure::Final(self.nonsense(&format!("an answer that is no JSON: {error}"))))
         })
     }
 
-    fn attempt(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
-        let answer = self.send(call)?;
-        if answer.status().is_success() { Ok(answer) } else { Err(self.judge(answer)) }
+    fn attempt(&self, call: &Call<'_>, left: Duration) -> std::result::Result<Answer, Failure> {
+        let answer = self.ask_once(call, left)?;
+        if answer.status().is_success() { Ok(answer) } else { Err(self.judge(call, answer)) }
     }
 
-    fn send(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
+    /// Asks once, and judges no answer but that of an expired token.
+    fn ask_once(&self, call: &Call<'_>, left: Duration) -> std::result::Result<Answer, Failure> {
         let token = self.credentials.token().map_err(|why| Failure::Passing(format!("{}: {why}", self.name)))?;
+        let answer = self.send(call, token.as_ref(), left)?;
+        if answer.status() == StatusCode::UNAUTHORIZED && self.credentials.forget(token.as_ref()) {
+            return Err(Failure::Passing(format!("{}: the token does not hold any more", self.name)));
+        }
+        Ok(answer)
+    }
+
+    fn send(&self, call: &Call<'_>, token: Option<&String>, left: Duration) -> std::result::Result<Answer, Failure> {
         let question = if call.query.is_empty() { String::new() } else { format!("?{}", query_string(call.query)) };
         let mut request = Request::builder().method(call.method).uri(format!("{}{question}", call.address));
         for (name, value) in call.headers {
@@ -213,24 +231,21 @@ impl Client {
         if let Some(payer) = &self.settings.payer {
             request = request.header("x-goog-user-project", payer);
         }
-        let wrong = |error: ureq::http::Error| Failure::Final(self.nonsense(&error.to_string()));
-        let result = match call.method {
-            "PUT" | "POST" | "PATCH" => self.agent.run(request.body(call.body).map_err(wrong)?),
-            _ => self.agent.run(request.body(()).map_err(wrong)?),
-        };
+        let result = web::send(&self.agent, request, call.body, left);
+        let result = result.map_err(|error| Failure::Final(self.nonsense(&error.to_string())))?;
         result.map_err(|error| Failure::Passing(format!("{}: {error}", self.name)))
     }
 
     /// What an answer that is no success means.
-    fn judge(&self, answer: Answer) -> Failure {
+    fn judge(&self, call: &Call<'_>, answer: Answer) -> Failure {
         let status = answer.status();
         let body: Option<Value> = text(answer).ok().and_then(|text| serde_json::from_str(&text).ok());
         let message = body.as_ref().and_then(|body| body["error"]["message"].as_str()).unwrap_or_default();
-        let words = format!("{}: {status}: {message}", self.name);
+        let words = format!("{}: {status}: {}", self.name, Shown(message.as_bytes()));
         match status.as_u16() {
-            404 | 410 => Failure::Final(Error::NotFound),
+            // What was sent there can't be missing.
+            404 | 410 if call.body.is_empty() => Failure::Final(Error::NotFound),
             412 => Failure::Final(Error::Io(std::io::Error::other("The file was changed meanwhile"))),
-            401 if self.credentials.forget() => Failure::Passing(words),
             401 | 403 => {
                 log::error!("{words}");
                 Failure::Final(Error::Denied)
@@ -242,6 +257,11 @@ impl Client {
 
     fn nonsense(&self, why: &str) -> Error {
         Error::Unavailable(format!("{}: {why}", self.name))
+    }
+
+    /// What was not asked for can't be missing.
+    fn not_missing(&self, error: Error, why: &str) -> Error {
+        if matches!(error, Error::NotFound) { self.nonsense(why) } else { error }
     }
 }
 

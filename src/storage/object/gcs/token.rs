@@ -1,7 +1,8 @@
 //! What proves to Google who asks: a token, got with the key of a service account, or from the machine itself.
 
+use super::super::lent::Lent;
 use super::super::web::{Answer, encoded, text};
-use crate::locks::lock;
+use crate::protocol::shown::Shown;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
@@ -10,7 +11,6 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 use ureq::Agent;
 
@@ -20,13 +20,15 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(2);
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.full_control";
 /// Where a machine of Google's is asked about itself.
 const METADATA: &str = "http://metadata.google.internal";
-/// What it has for an answer: elsewhere nobody is there.
+/// What a service that lends tokens has for an answer.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(10);
+/// What the machine has: elsewhere nobody is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tokens, or where to get them.
 pub struct Credentials {
     source: Source,
-    lent: Mutex<Option<(String, Timestamp)>>,
+    lent: Lent<String>,
 }
 
 enum Source {
@@ -39,9 +41,13 @@ enum Source {
 }
 
 impl Credentials {
+    fn of(source: Source) -> Credentials {
+        Credentials { source, lent: Lent::new(AHEAD) }
+    }
+
     /// None at all, for a store that asks for none.
     pub fn nobody() -> Credentials {
-        Credentials { source: Source::Nobody, lent: Mutex::default() }
+        Credentials::of(Source::Nobody)
     }
 
     /// Those of a service account, from the file that Google's console gives.
@@ -63,14 +69,14 @@ impl Credentials {
             email: value("client_email")?.to_string(),
             service: value("token_uri")?.to_string(),
         };
-        Ok(Credentials { source, lent: Mutex::default() })
+        Ok(Credentials::of(source))
     }
 
     /// Those of the machine that this runs on.
     pub fn of_machine(agent: &Agent) -> Credentials {
         let host = std::env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
         let address = host.map_or(METADATA.to_string(), |host| format!("http://{host}"));
-        Credentials { source: Source::Machine { agent: agent.clone(), address }, lent: Mutex::default() }
+        Credentials::of(Source::Machine { agent: agent.clone(), address })
     }
 
     /// The token that holds now; None: nobody asks for one.
@@ -78,24 +84,19 @@ impl Credentials {
         if matches!(self.source, Source::Nobody) {
             return Ok(None);
         }
-        let mut lent = lock(&self.lent);
-        let soon = Timestamp::now().saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
-        if let Some((token, until)) = &*lent
-            && *until > soon
-        {
-            return Ok(Some(token.clone()));
-        }
-        let answer = self.ask()?;
-        let token = answer["access_token"].as_str().ok_or_else(|| format!("no token: {}", refusal(&answer)))?;
-        let seconds = answer["expires_in"].as_i64().unwrap_or(0);
-        let until = Timestamp::now().saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
-        *lent = Some((token.to_string(), until));
-        Ok(Some(token.to_string()))
+        let lend = || {
+            let answer = self.ask()?;
+            let token = answer["access_token"].as_str().ok_or_else(|| format!("no token: {}", refusal(&answer)))?;
+            let seconds = answer["expires_in"].as_i64().unwrap_or(0);
+            let until = Timestamp::now().saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+            Ok((token.to_string(), until))
+        };
+        self.lent.get(lend).map(Some)
     }
 
-    /// Takes no more from what was lent; false if nothing was.
-    pub(super) fn forget(&self) -> bool {
-        lock(&self.lent).take().is_some()
+    /// Takes no more of this token; false if there was none.
+    pub(super) fn forget(&self, used: Option<&String>) -> bool {
+        used.inspect(|used| self.lent.forget(used)).is_some()
     }
 
     fn ask(&self) -> Result<Value, String> {
@@ -111,6 +112,7 @@ impl Credentials {
                 let grant = encoded("urn:ietf:params:oauth:grant-type:jwt-bearer", false);
                 let form = format!("grant_type={grant}&assertion={assertion}");
                 let request = agent.post(service).header("content-type", "application/x-www-form-urlencoded");
+                let request = request.config().timeout_global(Some(SERVICE_PATIENCE)).build();
                 answered(service, request.send(form.as_bytes()))
             }
             Source::Machine { agent, address } => {
@@ -123,8 +125,9 @@ impl Credentials {
 }
 
 /// What a service says where it does not give a token.
-fn refusal(answer: &Value) -> &str {
-    answer["error_description"].as_str().or(answer["error"].as_str()).unwrap_or("an answer without one")
+fn refusal(answer: &Value) -> String {
+    let said = answer["error_description"].as_str().or(answer["error"].as_str());
+    Shown(said.unwrap_or("an answer without one").as_bytes()).to_string()
 }
 
 /// What a service account signs to get a token (RFC 7523).

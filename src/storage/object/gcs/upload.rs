@@ -3,15 +3,17 @@
 
 use super::{Call, Client, Gcs};
 use crate::storage::object::bucket::{Bucket, Object, Writer};
-use crate::storage::object::retry::{Failure, retry};
-use crate::storage::object::web::header;
+use crate::storage::object::retry::{Effort, Failure, LITTLE_PATIENCE};
+use crate::storage::object::web::{header, text};
 use crate::storage::{Error, Result};
 use base64ct::{Base64, Encoding};
 use crossbeam_channel::{Receiver, Sender};
 use md5::{Digest, Md5};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use ureq::http::StatusCode;
 
 /// All pieces but the last are multiples of this.
@@ -32,6 +34,8 @@ pub(super) struct Upload {
 struct Pieces {
     client: Arc<Client>,
     address: String,
+    /// Nobody needs the pieces any more.
+    is_in_vain: Arc<AtomicBool>,
     jobs: Option<Sender<Piece>>,
     results: Receiver<Result<()>>,
     thread: Option<JoinHandle<()>>,
@@ -81,6 +85,7 @@ impl Upload {
             query: &[("uploadType", "multipart"), ("name", &self.key)],
             headers: &[("content-type", &kind)],
             body: &body,
+            ..Call::default()
         };
         self.client.ask_for_json(&call).map(drop)
     }
@@ -125,13 +130,18 @@ impl Pieces {
             query: &[("uploadType", "resumable"), ("name", key)],
             ..Call::default()
         };
-        let answer = client.ask(&call)?;
+        let answer = client.ask(&call).map_err(|error| client.not_missing(error, "there is no such bucket"))?;
         let address = header(&answer, "location").ok_or_else(|| client.nonsense("an upload without its address"))?;
+        // A token that has been kept secret so far stays it.
+        if client.endpoint.starts_with("https://") && !address.starts_with("https://") {
+            return Err(client.nonsense("an upload whose address is in the clear"));
+        }
         let (jobs, taken) = crossbeam_channel::bounded::<Piece>(0);
         let (tell, results) = crossbeam_channel::unbounded();
         let mut pieces = Pieces {
             client: client.clone(),
             address: address.to_string(),
+            is_in_vain: Arc::default(),
             jobs: Some(jobs),
             results,
             thread: None,
@@ -139,10 +149,11 @@ impl Pieces {
             sent: 0,
             is_complete: false,
         };
-        let (client, address) = (client.clone(), pieces.address.clone());
+        let (client, address, is_in_vain) = (client.clone(), pieces.address.clone(), pieces.is_in_vain.clone());
         let work = move || {
             for piece in taken {
-                let result = send_piece(&client, &address, &piece);
+                let effort = Effort { is_in_vain: Some(&is_in_vain), ..Effort::default() };
+                let result = send_piece(&client, &address, &piece, effort);
                 if tell.send(result).is_err() {
                     return;
                 }
@@ -181,6 +192,7 @@ impl Pieces {
 impl Drop for Pieces {
     fn drop(&mut self) {
         self.jobs = None;
+        self.is_in_vain.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -189,55 +201,75 @@ impl Drop for Pieces {
         }
         let call = Call { method: "DELETE", address: &self.address, ..Call::default() };
         // 499 says that it was cancelled. What is left all the same, nobody sees, and it is gone in a week.
-        if let Err(Failure::Passing(why)) = self.client.send(&call) {
+        if let Err(Failure::Passing(why)) = self.client.ask_once(&call, LITTLE_PATIENCE) {
             log::debug!("{why}");
         }
     }
 }
 
 /// Sends a piece, and what of it did not arrive again. The last one is answered like a whole upload.
-fn send_piece(client: &Client, address: &str, piece: &Piece) -> Result<()> {
+fn send_piece(client: &Client, address: &str, piece: &Piece, effort: Effort<'_>) -> Result<()> {
     let (mut there, end) = (0, piece.start + piece.bytes.len() as u64);
     let mut is_sure = true;
-    retry(|| {
+    effort.retry(|left| {
         if !is_sure {
-            match progress(client, address)? {
-                None => return Ok(()),
-                Some(at) => there = at.saturating_sub(piece.start),
+            match progress(client, address, left)? {
+                None if piece.last.is_some() => return Ok(()),
+                None => return Err(Failure::Final(client.nonsense("an upload that has ended too soon"))),
+                Some(at) => there = at.checked_sub(piece.start).ok_or_else(|| lost(client))?,
             }
         }
         is_sure = false;
-        let rest = piece.bytes.get(usize::try_from(there).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let rest = piece.bytes.get(usize::try_from(there).unwrap_or(usize::MAX)..).ok_or_else(|| lost(client))?;
         let total = if piece.last.is_some() { end.to_string() } else { "*".to_string() };
         if rest.is_empty() {
-            return if piece.last.is_some() {
-                Err(Failure::Passing("the last piece is there, but not all".into()))
-            } else {
-                Ok(())
+            return match piece.last.is_some() {
+                true => Err(Failure::Passing("the last piece is there, but not all".into())),
+                false => Ok(()),
             };
         }
         let range = format!("bytes {}-{}/{total}", piece.start + there, end - 1);
         let hash = piece.last.as_ref().map(|hash| format!("md5={hash}"));
         let mut headers = vec![("content-range", range.as_str())];
         headers.extend(hash.as_deref().map(|hash| ("x-goog-hash", hash)));
-        let answer = client.send(&Call { method: "PUT", address, query: &[], headers: &headers, body: rest })?;
-        match (answer.status(), received(&answer)) {
-            (StatusCode::PERMANENT_REDIRECT, at) if piece.last.is_none() && at == Some(end) => Ok(()),
-            (StatusCode::PERMANENT_REDIRECT, _) => Err(Failure::Passing("a part of a piece did not arrive".into())),
-            (status, _) if status.is_success() && piece.last.is_some() => Ok(()),
-            _ => Err(client.judge(answer)),
+        let call = Call { method: "PUT", address, headers: &headers, body: rest, ..Call::default() };
+        let answer = client.ask_once(&call, left)?;
+        match (answer.status(), received(&answer), &piece.last) {
+            (StatusCode::PERMANENT_REDIRECT, at, None) if at == Some(end) => Ok(()),
+            (StatusCode::PERMANENT_REDIRECT, ..) => Err(Failure::Passing("a part of a piece did not arrive".into())),
+            (status, _, Some(hash)) if status.is_success() => match stored_hash(answer).is_none_or(|it| it == *hash) {
+                true => Ok(()),
+                false => Err(Failure::Final(client.nonsense("the store has other bytes than were sent"))),
+            },
+            (status, _, None) if status.is_success() => {
+                Err(Failure::Final(client.nonsense("an upload that has ended too soon")))
+            }
+            _ => Err(client.judge(&call, answer)),
         }
     })
 }
 
+/// The hash of what the store has, if it says that.
+fn stored_hash(answer: super::Answer) -> Option<String> {
+    let about: Value = serde_json::from_str(&text(answer).ok()?).ok()?;
+    about["md5Hash"].as_str().map(str::to_string)
+}
+
+/// What was acknowledged is not there.
+fn lost(client: &Client) -> Failure {
+    Failure::Final(client.nonsense("a piece that had arrived is not there any more"))
+}
+
 /// How much of an upload the store has; None: all.
-fn progress(client: &Client, address: &str) -> std::result::Result<Option<u64>, Failure> {
+fn progress(client: &Client, address: &str, left: Duration) -> std::result::Result<Option<u64>, Failure> {
     let headers = [("content-range", "bytes */*")];
-    let answer = client.send(&Call { method: "PUT", address, query: &[], headers: &headers, body: b"" })?;
+    let call = Call { method: "PUT", address, headers: &headers, ..Call::default() };
+    let answer = client.ask_once(&call, left)?;
     match answer.status() {
         StatusCode::PERMANENT_REDIRECT => Ok(Some(received(&answer).unwrap_or(0))),
         status if status.is_success() => Ok(None),
-        _ => Err(client.judge(answer)),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(lost(client)),
+        _ => Err(client.judge(&call, answer)),
     }
 }
 
@@ -279,6 +311,7 @@ impl Appended {
             query: &[("ifGenerationMatch", &self.old.version)],
             headers: &[("content-type", "application/json")],
             body: body.as_bytes(),
+            ..Call::default()
         };
         client.ask_for_json(&call).map(drop).or_else(|error| match self.is_joined() {
             // The answer was lost, and who asks again asks about what is not there any more.

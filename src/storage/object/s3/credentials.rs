@@ -1,14 +1,14 @@
 //! Where the keys come from: the configuration, the environment, the file that Amazon's tools share, a token of the
 //! cluster, or the machine itself.
 
+use super::super::lent::Lent;
 use super::super::web::{Answer, encoded, text};
 use super::answers;
 use super::sign::Keys;
-use crate::locks::lock;
+use crate::protocol::shown::Shown;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Duration;
 use ureq::Agent;
 
@@ -16,13 +16,15 @@ use ureq::Agent;
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// Where a machine of Amazon's is asked about itself.
 const METADATA: &str = "http://169.254.169.254";
-/// What it has for an answer: elsewhere nobody is there.
+/// What a service that lends keys has for an answer.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(10);
+/// What the machine has: elsewhere nobody is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Keys, or where to get them.
 pub struct Credentials {
     source: Source,
-    lent: Mutex<Option<Lent>>,
+    lent: Lent<Keys>,
 }
 
 /// Where keys come from.
@@ -43,16 +45,14 @@ enum Source {
     },
 }
 
-/// Keys for a while.
-struct Lent {
-    keys: Keys,
-    until: Timestamp,
-}
-
 impl Credentials {
+    fn of(source: Source) -> Credentials {
+        Credentials { source, lent: Lent::new(AHEAD) }
+    }
+
     /// These keys.
     pub fn fixed(keys: Keys) -> Credentials {
-        Credentials { source: Source::Fixed(keys), lent: Mutex::default() }
+        Credentials::of(Source::Fixed(keys))
     }
 
     /// Those that the surroundings offer, in the order of Amazon's own tools.
@@ -85,38 +85,27 @@ impl Credentials {
                 },
             },
         };
-        Ok(Credentials { source, lent: Mutex::default() })
+        Ok(Credentials::of(source))
     }
 
     /// The keys that hold now.
     pub(super) fn keys(&self) -> Result<Keys, String> {
-        let lend = || match &self.source {
-            Source::Fixed(_) => Err(String::new()),
-            Source::WebIdentity { agent, service, role, session, token_file } => {
-                by_token(agent, service, role, session, token_file).map_err(|why| format!("{service}: {why}"))
-            }
-            Source::Machine { agent, address } => of_machine(agent, address)
-                .map_err(|why| format!("no credentials: none are configured, and {address} has none: {why}")),
-        };
-        if let Source::Fixed(keys) = &self.source {
-            return Ok(keys.clone());
+        match &self.source {
+            Source::Fixed(keys) => Ok(keys.clone()),
+            Source::WebIdentity { agent, service, role, session, token_file } => self
+                .lent
+                .get(|| by_token(agent, service, role, session, token_file).map_err(|why| format!("{service}: {why}"))),
+            Source::Machine { agent, address } => self.lent.get(|| {
+                of_machine(agent, address)
+                    .map_err(|why| format!("no credentials: none are configured, and {address} has none: {why}"))
+            }),
         }
-        let mut lent = lock(&self.lent);
-        let soon = Timestamp::now().saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
-        if let Some(lent) = &*lent
-            && lent.until > soon
-        {
-            return Ok(lent.keys.clone());
-        }
-        let new = lend()?;
-        let keys = new.keys.clone();
-        *lent = Some(new);
-        Ok(keys)
     }
 
-    /// Takes no more from what was lent; false if nothing was.
-    pub(super) fn forget(&self) -> bool {
-        lock(&self.lent).take().is_some()
+    /// Takes no more of these, if they were lent; false if they are always the same.
+    pub(super) fn forget(&self, used: &Keys) -> bool {
+        self.lent.forget(used);
+        !matches!(self.source, Source::Fixed(_))
     }
 }
 
@@ -150,7 +139,13 @@ fn keys_of(text: &str, profile: &str) -> Option<Keys> {
     })
 }
 
-fn by_token(agent: &Agent, service: &str, role: &str, session: &str, token_file: &PathBuf) -> Result<Lent, String> {
+fn by_token(
+    agent: &Agent,
+    service: &str,
+    role: &str,
+    session: &str,
+    token_file: &PathBuf,
+) -> Result<(Keys, Timestamp), String> {
     let token = std::fs::read_to_string(token_file).map_err(|error| format!("{}: {error}", token_file.display()))?;
     let form = [
         ("Action", "AssumeRoleWithWebIdentity"),
@@ -163,6 +158,7 @@ fn by_token(agent: &Agent, service: &str, role: &str, session: &str, token_file:
     let answer = agent
         .post(service)
         .config()
+        .timeout_global(Some(SERVICE_PATIENCE))
         .http_status_as_error(false)
         .build()
         .header("content-type", "application/x-www-form-urlencoded")
@@ -171,16 +167,17 @@ fn by_token(agent: &Agent, service: &str, role: &str, session: &str, token_file:
     let body = text(answer)?;
     let complaint = answers::complaint(&body);
     if !complaint.code.is_empty() {
-        return Err(format!("{}: {}", complaint.code, complaint.message));
+        let (code, message) = (Shown(complaint.code.as_bytes()), Shown(complaint.message.as_bytes()));
+        return Err(format!("{code}: {message}"));
     }
     let value = |name| answers::value(&body, "AssumeRoleWithWebIdentityResponse", name);
     let (access_key, secret_key) = (value("AccessKeyId")?, value("SecretAccessKey")?);
     let keys = Keys { access_key, secret_key, session_token: Some(value("SessionToken")?) };
-    Ok(Lent { keys, until: moment(&value("Expiration")?)? })
+    Ok((keys, moment(&value("Expiration")?)?))
 }
 
 /// The second version of Amazon's protocol: a token first, which no confused proxy would get.
-fn of_machine(agent: &Agent, address: &str) -> Result<Lent, String> {
+fn of_machine(agent: &Agent, address: &str) -> Result<(Keys, Timestamp), String> {
     let address = address.trim_end_matches('/');
     let said = |result: Result<Answer, ureq::Error>| text(result.map_err(|error| error.to_string())?);
     let token = said(
@@ -204,7 +201,7 @@ fn of_machine(agent: &Agent, address: &str) -> Result<Lent, String> {
     let value = |name: &str| answer[name].as_str().map(str::to_string).ok_or(format!("an answer without {name}"));
     let (access_key, secret_key) = (value("AccessKeyId")?, value("SecretAccessKey")?);
     let keys = Keys { access_key, secret_key, session_token: Some(value("Token")?) };
-    Ok(Lent { keys, until: moment(&value("Expiration")?)? })
+    Ok((keys, moment(&value("Expiration")?)?))
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {

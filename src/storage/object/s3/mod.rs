@@ -9,8 +9,9 @@ pub use credentials::Credentials;
 pub use sign::Keys;
 
 use super::bucket::{Bucket, Object, Page, Question, Writer};
-use super::retry::{Failure, retry};
-use super::web::{Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
+use super::retry::{Effort, Failure};
+use super::web::{self, Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
+use crate::protocol::shown::Shown;
 use crate::storage::{Error, Result};
 use answers::Complaint;
 use jiff::{SignedDuration, Timestamp};
@@ -19,13 +20,14 @@ use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Request, StatusCode};
 
-/// The largest part of an object that a store copies at once; Amazon's limit is 5 GiB.
-const LARGEST_COPY: u64 = 1 << 30;
-/// The largest object that is copied without parts.
-const LARGEST_SINGLE_COPY: u64 = 5 << 30;
+/// The largest part of an object that a store copies at once: what it does in time, even if it really copies.
+const LARGEST_COPY: u64 = 512 << 20;
+/// By how many seconds clocks differ before a store calls that a wrong one.
+const SKEW: i64 = 240;
 /// The header of the time that a client gave, in seconds; rclone uses it, too.
 const MTIME: &str = "x-amz-meta-mtime";
 /// Headers of an object that stay when it is copied onto itself with another time.
@@ -76,6 +78,7 @@ struct Call<'a> {
     query: &'a [(&'a str, &'a str)],
     headers: &'a [(&'a str, &'a str)],
     body: &'a [u8],
+    effort: Effort<'a>,
 }
 
 impl S3 {
@@ -120,13 +123,18 @@ impl Bucket for S3 {
             query.push(("delimiter", "/"));
         }
         query.extend(question.after.map(|token| ("continuation-token", token)));
-        let body = self.0.ask_for_text(&Call { method: "GET", query: &query, ..Call::default() })?;
+        // An object that is missing is one thing, a bucket another.
+        let body = self.0.ask_for_text(&Call { method: "GET", query: &query, ..Call::default() });
+        let body = body.map_err(|error| self.0.not_missing(error, "there is no such bucket"))?;
         answers::page(&body).map_err(|why| self.0.nonsense(&why))
     }
 
     fn read(&self, key: &str, object: &Object, from: u64) -> Result<Box<dyn Read + Send>> {
         let range = format!("bytes={from}-");
-        let mut headers = vec![("if-match", object.version.as_str())];
+        let mut headers = Vec::new();
+        if !object.version.is_empty() {
+            headers.push(("if-match", object.version.as_str()));
+        }
         if from > 0 {
             headers.push(("range", &range));
         }
@@ -134,9 +142,13 @@ impl Bucket for S3 {
         // Who leaves the range out would send the beginning of the object in the place of its end.
         let expected = if from > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let length = header(&answer, "content-length").and_then(|text| text.parse().ok());
-        match answer.status() == expected && length.is_none_or(|length: u64| length == object.size - from) {
+        let is_long_enough = length.is_none_or(|length: u64| Some(length) == object.size.checked_sub(from));
+        if answer.status() != expected || !is_long_enough {
+            return Err(self.0.nonsense(&format!("{} for a part of an object", answer.status())));
+        }
+        match header(&answer, "etag").is_none_or(|version| version == object.version) {
             true => Ok(Box::new(answer.into_body().into_reader())),
-            false => Err(self.0.nonsense(&format!("{} for a part of an object", answer.status()))),
+            false => Err(changed()),
         }
     }
 
@@ -150,11 +162,11 @@ impl Bucket for S3 {
 
     fn copy(&self, from: &str, object: &Object, to: &str, modified: Option<Timestamp>) -> Result<()> {
         let source = self.0.source(from);
-        let mut headers = vec![
-            ("x-amz-copy-source".to_string(), source),
-            ("x-amz-copy-source-if-match".to_string(), object.version.clone()),
-        ];
-        let is_large = object.size > LARGEST_SINGLE_COPY;
+        let mut headers = vec![("x-amz-copy-source".to_string(), source)];
+        if !object.version.is_empty() {
+            headers.push(("x-amz-copy-source-if-match".to_string(), object.version.clone()));
+        }
+        let is_large = object.size > LARGEST_COPY;
         if modified.is_some() || is_large {
             headers.push(("x-amz-metadata-directive".to_string(), "REPLACE".to_string()));
             headers.extend(self.0.kept_headers(from)?);
@@ -182,43 +194,64 @@ impl Bucket for S3 {
 impl Client {
     /// Asks until there is an answer that is no error.
     fn ask(&self, call: &Call<'_>) -> Result<Answer> {
-        retry(|| self.attempt(call))
+        let mut is_renewed = false;
+        call.effort.retry(|left| self.attempt(call, left, &mut is_renewed))
     }
 
     /// The same, with the text of the answer, which may still be an error (200 says only that the store has begun).
     fn ask_for_text(&self, call: &Call<'_>) -> Result<String> {
-        retry(|| {
-            let answer = self.attempt(call)?;
-            let (status, body) = (answer.status(), text(answer).map_err(Failure::Passing)?);
+        let mut is_renewed = false;
+        call.effort.retry(|left| {
+            let answer = self.attempt(call, left, &mut is_renewed)?;
+            let body = text(answer).map_err(|why| Failure::Passing(format!("{}: {why}", self.name)))?;
             match answers::complaint(&body) {
                 complaint if complaint.code.is_empty() => Ok(body),
-                complaint => Err(self.judge(StatusCode::INTERNAL_SERVER_ERROR, &complaint, status)),
+                complaint => Err(self.judge(call, StatusCode::INTERNAL_SERVER_ERROR, &complaint)),
             }
         })
     }
 
-    fn attempt(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
-        let answer = self.send(call)?;
+    fn attempt(&self, call: &Call<'_>, left: Duration, is_renewed: &mut bool) -> std::result::Result<Answer, Failure> {
+        let keys = self.credentials.keys().map_err(|why| Failure::Passing(format!("{}: {why}", self.name)))?;
+        let answer = self.send(call, &keys, left)?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
         let date = header(&answer, "date").and_then(answers::http_date);
+        let region = header(&answer, "x-amz-bucket-region").map(str::to_string);
         let complaint = text(answer).map(|body| answers::complaint(&body)).unwrap_or_default();
-        match complaint.code.as_str() {
-            "RequestTimeTooSkewed" if let Some(date) = date => {
-                self.skew.store(date.as_second() - Timestamp::now().as_second(), Ordering::Relaxed);
+        // To HEAD the store says nothing but the status.
+        match (complaint.code.as_str(), status.as_u16()) {
+            ("RequestTimeTooSkewed", _) | ("", 403) if date.is_some_and(|date| self.learn_clock(date)) => {
                 Err(Failure::Passing(format!("{}: its clock is another one than ours", self.name)))
             }
-            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" if self.credentials.forget() => {
+            ("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken", _) | ("", 400)
+                if !*is_renewed && self.credentials.forget(&keys) =>
+            {
+                *is_renewed = true;
                 Err(Failure::Passing(format!("{}: the credentials have expired", self.name)))
             }
-            _ => Err(self.judge(status, &complaint, status)),
+            (_, 301 | 307 | 400) if region.as_ref().is_some_and(|region| *region != self.settings.region) => {
+                let region = region.unwrap_or_default();
+                let region = Shown(region.as_bytes());
+                Err(Failure::Final(self.nonsense(&format!("the bucket is in another region; region_name = {region}"))))
+            }
+            _ => Err(self.judge(call, status, &complaint)),
         }
     }
 
-    fn send(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
-        let keys = self.credentials.keys().map_err(Failure::Passing)?;
+    /// Takes over the clock of the store; false if it is that already.
+    fn learn_clock(&self, date: Timestamp) -> bool {
+        let skew = date.as_second() - Timestamp::now().as_second();
+        let is_new = (skew - self.skew.load(Ordering::Relaxed)).abs() > SKEW;
+        if is_new {
+            self.skew.store(skew, Ordering::Relaxed);
+        }
+        is_new
+    }
+
+    fn send(&self, call: &Call<'_>, keys: &Keys, left: Duration) -> std::result::Result<Answer, Failure> {
         let time = Timestamp::now().saturating_add(SignedDuration::from_secs(self.skew.load(Ordering::Relaxed)));
         let time = time.unwrap_or(Timestamp::UNIX_EPOCH);
         let path = format!("{}{}", self.root, encoded(call.key.unwrap_or_default(), true));
@@ -233,36 +266,37 @@ impl Client {
         headers.push(("host", &self.host));
         let (method, path, query) = (call.method, path.as_str(), call.query);
         let signed = Signed { method, path, query, headers: &headers, body_hash: &body_hash };
-        request = request.header("authorization", authorization(&signed, &keys, &self.settings.region, time));
+        request = request.header("authorization", authorization(&signed, keys, &self.settings.region, time));
         let question = if query.is_empty() { String::new() } else { format!("?{}", query_string(query)) };
         request = request.uri(format!("{}{path}{question}", self.base));
-        let wrong = |error: ureq::http::Error| Failure::Final(Error::Unavailable(error.to_string()));
-        let result = match call.method {
-            "PUT" | "POST" => self.agent.run(request.body(call.body).map_err(wrong)?),
-            _ => self.agent.run(request.body(()).map_err(wrong)?),
-        };
+        let result = web::send(&self.agent, request, call.body, left);
+        let result = result.map_err(|error| Failure::Final(self.nonsense(&error.to_string())))?;
         result.map_err(|error| Failure::Passing(format!("{}: {error}", self.name)))
     }
 
     /// What an error of the store means.
-    fn judge(&self, status: StatusCode, complaint: &Complaint, told: StatusCode) -> Failure {
+    fn judge(&self, call: &Call<'_>, status: StatusCode, complaint: &Complaint) -> Failure {
         let Complaint { code, message } = complaint;
         let words = if code.is_empty() {
-            format!("{}: {told}", self.name)
+            format!("{}: {status} for {}", self.name, call.method)
         } else {
-            format!("{}: {code}: {message}", self.name)
+            format!("{}: {}: {}", self.name, Shown(code.as_bytes()), Shown(message.as_bytes()))
         };
         match (code.as_str(), status.as_u16()) {
             ("NoSuchBucket", _) => Failure::Final(Error::Unavailable(words)),
-            ("NoSuchKey" | "NoSuchUpload", _) | ("", 404) => Failure::Final(Error::NotFound),
+            ("NoSuchKey" | "NoSuchUpload", _) => Failure::Final(Error::NotFound),
+            // Who answers what was sent so is no store.
+            ("", 404) if call.body.is_empty() => Failure::Final(Error::NotFound),
             ("KeyTooLongError" | "InvalidObjectName" | "XMinioInvalidObjectName", _) => Failure::Final(Error::BadName),
             ("QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge", _) => Failure::Final(Error::Full),
-            (_, 412) => Failure::Final(Error::Io(std::io::Error::other("The file was changed meanwhile"))),
+            (_, 412) => Failure::Final(changed()),
             (_, 401 | 403) => {
                 log::error!("{words}");
                 Failure::Final(Error::Denied)
             }
-            ("InternalError" | "SlowDown" | "RequestTimeout" | "OperationAborted", _)
+            // The bytes were others when they arrived.
+            ("BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody", _)
+            | ("InternalError" | "SlowDown" | "RequestTimeout" | "OperationAborted", _)
             | (_, 408 | 409 | 429 | 500..) => Failure::Passing(words),
             _ => Failure::Final(Error::Unavailable(words)),
         }
@@ -270,6 +304,11 @@ impl Client {
 
     fn nonsense(&self, why: &str) -> Error {
         Error::Unavailable(format!("{}: {why}", self.name))
+    }
+
+    /// What was not asked for can't be missing.
+    fn not_missing(&self, error: Error, why: &str) -> Error {
+        if matches!(error, Error::NotFound) { self.nonsense(why) } else { error }
     }
 
     /// An object as the source of a copy.
@@ -284,6 +323,10 @@ impl Client {
         let kept = answer.headers().iter().filter(|(name, _)| is_kept(name.as_str()));
         Ok(kept.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_string()))).collect())
     }
+}
+
+fn changed() -> Error {
+    Error::Io(std::io::Error::other("The file was changed meanwhile"))
 }
 
 /// What the headers tell of an object.

@@ -41,7 +41,7 @@ pub(super) fn authorization(request: &Signed<'_>, keys: &Keys, region: &str, tim
     headers.sort_unstable();
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", plain(value))).collect();
     let query = query_string(request.query);
     let canonical = format!("{}\n{}\n{query}\n{lines}\n{names}\n{}", request.method, request.path, request.body_hash);
     let moment = moment(time);
@@ -52,6 +52,11 @@ pub(super) fn authorization(request: &Signed<'_>, keys: &Keys, region: &str, tim
     let key = [day, region, "s3", "aws4_request"].iter().fold(secret.into_bytes(), |key, part| mac(&key, part));
     let signature = hex(&mac(&key, &to_sign));
     format!("AWS4-HMAC-SHA256 Credential={}/{scope},SignedHeaders={names},Signature={signature}", keys.access_key)
+}
+
+/// A value as it is signed: one space for several.
+fn plain(value: &str) -> String {
+    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The hash of a body, as it is signed.
@@ -117,6 +122,7 @@ mod tests {
             signature("PUT", &encoded("/test$file.text", true), &[], &put, b"Welcome to Amazon S3."),
             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"
         );
+        assert_eq!(plain("  a  b c "), "a b c");
         assert_eq!(
             signature("GET", "/", &[("lifecycle", "")], &[], b""),
             "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"

@@ -2,19 +2,27 @@
 //! key when all are there; before, nobody sees it.
 
 use super::{Call, Client, LARGEST_COPY, S3, answers};
+use crate::protocol::shown::Shown;
 use crate::storage::object::bucket::{Bucket, Object, Writer};
+use crate::storage::object::retry::{Effort, LITTLE_PATIENCE, LONG_PATIENCE};
 use crate::storage::object::web::header;
 use crate::storage::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
 use std::fmt::Write;
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// No part but the last may be smaller.
 const SMALLEST_PART: u64 = 5 << 20;
-/// Behind so many parts they become twice as large: there may be ten thousand of them.
-const PARTS_OF_A_SIZE: u32 = 1000;
+/// No part may be larger.
+const LARGEST_PART: usize = 5 << 30;
+/// So many parts have the size that is configured; there may be ten thousand of them.
+const USUAL_PARTS: u32 = 5000;
+/// Then they become twice as large behind so many, which is enough for the largest object.
+const PARTS_OF_A_SIZE: u32 = 500;
 
 /// An object that is being written.
 pub(super) struct Upload {
@@ -29,6 +37,8 @@ struct Parts {
     client: Arc<Client>,
     key: String,
     id: String,
+    /// Nobody needs the parts any more.
+    is_in_vain: Arc<AtomicBool>,
     /// None once no more are to come.
     jobs: Option<Sender<(u32, Vec<u8>)>>,
     results: Receiver<(u32, Result<String>)>,
@@ -64,7 +74,7 @@ impl Upload {
     /// The size of the next part.
     fn part_size(&self) -> usize {
         let sent = self.parts.as_ref().map_or(0, |parts| parts.sent);
-        self.client.settings.part_size.get() << (sent / PARTS_OF_A_SIZE).min(10)
+        part_size(self.client.settings.part_size.get(), sent)
     }
 
     fn parts(&mut self) -> Result<&mut Parts> {
@@ -110,6 +120,12 @@ impl Writer for Upload {
     }
 }
 
+/// The size of the part that comes behind so many.
+fn part_size(usual: usize, sent: u32) -> usize {
+    let doublings = sent.saturating_sub(USUAL_PARTS).div_ceil(PARTS_OF_A_SIZE).min(16);
+    usual.saturating_mul(1 << doublings).min(LARGEST_PART)
+}
+
 /// Copies what is too large to be copied at once.
 pub(super) fn copy_in_parts(
     client: &Arc<Client>,
@@ -127,8 +143,9 @@ pub(super) fn copy_in_parts(
 
 impl Parts {
     fn begin(client: &Arc<Client>, key: &str, headers: &[(&str, &str)]) -> Result<Parts> {
-        let call = Call { method: "POST", key: Some(key), query: &[("uploads", "")], headers, body: b"" };
-        let body = client.ask_for_text(&call)?;
+        let call = Call { method: "POST", key: Some(key), query: &[("uploads", "")], headers, ..Call::default() };
+        let body = client.ask_for_text(&call);
+        let body = body.map_err(|error| client.not_missing(error, "there is no such bucket"))?;
         let id = answers::value(&body, "InitiateMultipartUploadResult", "UploadId");
         let id = id.map_err(|why| client.nonsense(&why))?;
         // From here on something is to be aborted.
@@ -138,6 +155,7 @@ impl Parts {
             client: client.clone(),
             key: key.to_string(),
             id,
+            is_in_vain: Arc::default(),
             jobs: Some(jobs),
             results,
             threads: Vec::new(),
@@ -155,9 +173,11 @@ impl Parts {
     /// A thread that sends one part at a time.
     fn start(&mut self, jobs: Receiver<(u32, Vec<u8>)>, results: Sender<(u32, Result<String>)>) -> Result<()> {
         let (client, key, id) = (self.client.clone(), self.key.clone(), self.id.clone());
+        let is_in_vain = self.is_in_vain.clone();
         let work = move || {
             for (number, part) in jobs {
-                let result = send_part(&client, &key, &id, number, &part);
+                let effort = Effort { is_in_vain: Some(&is_in_vain), ..Effort::default() };
+                let result = send_part(&client, &key, &id, (number, &part), effort);
                 drop(part);
                 if results.send((number, result)).is_err() {
                     return;
@@ -190,15 +210,15 @@ impl Parts {
         while start < object.size {
             let end = if object.size - start < 2 * LARGEST_COPY { object.size } else { start + LARGEST_COPY };
             let range = format!("bytes={start}-{}", end - 1);
-            let headers = [
-                ("x-amz-copy-source", source.as_str()),
-                ("x-amz-copy-source-range", &range),
-                ("x-amz-copy-source-if-match", &object.version),
-            ];
+            let mut headers = vec![("x-amz-copy-source", source.as_str()), ("x-amz-copy-source-range", &range)];
+            if !object.version.is_empty() {
+                headers.push(("x-amz-copy-source-if-match", &object.version));
+            }
             self.sent += 1;
             let number = self.sent.to_string();
             let query = [("partNumber", number.as_str()), ("uploadId", &self.id)];
-            let call = Call { method: "PUT", key: Some(&self.key), query: &query, headers: &headers, body: b"" };
+            let call =
+                Call { method: "PUT", key: Some(&self.key), query: &query, headers: &headers, ..Call::default() };
             let body = self.client.ask_for_text(&call)?;
             let tag = answers::value(&body, "CopyPartResult", "ETag").map_err(|why| self.client.nonsense(&why))?;
             self.there.push((self.sent, tag));
@@ -225,7 +245,8 @@ impl Parts {
         });
         let body = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
         let query = [("uploadId", self.id.as_str())];
-        let call = Call { method: "POST", key: Some(&self.key), query: &query, headers: &[], body: body.as_bytes() };
+        let (key, body) = (Some(self.key.as_str()), body.as_bytes());
+        let call = Call { method: "POST", key, query: &query, body, ..Call::default() };
         let result = self.client.ask_for_text(&call).and_then(|body| {
             answers::value(&body, "CompleteMultipartUploadResult", "ETag")
                 .map(drop)
@@ -234,7 +255,7 @@ impl Parts {
         match result {
             // An answer that was lost comes as this to whom asks again.
             Err(Error::NotFound) if self.is_there() => {}
-            other => other?,
+            other => other.map_err(|error| self.client.not_missing(error, GONE))?,
         }
         self.is_complete = true;
         Ok(())
@@ -251,34 +272,81 @@ impl Parts {
 impl Drop for Parts {
     fn drop(&mut self) {
         self.jobs = None;
+        self.is_in_vain.store(true, Ordering::Relaxed);
         // A part that came after the abort would stay.
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
         if self.is_complete {
             return;
         }
-        let query = [("uploadId", self.id.as_str())];
-        let call = Call { method: "DELETE", key: Some(&self.key), query: &query, ..Call::default() };
-        match self.client.ask(&call) {
-            Ok(_) | Err(Error::NotFound) => {}
-            Err(error) => {
-                log::warn!(
-                    "{}: parts of {} are left, which upload {} does not need: {error}",
-                    self.client.name,
-                    self.key,
-                    self.id
-                );
+        let waste = Waste { client: self.client.clone(), key: self.key.clone(), id: self.id.clone() };
+        if let Err(error) = waste.remove(LITTLE_PATIENCE) {
+            waste.log(&error, "it is asked for some minutes to remove them");
+            let later = move || {
+                if let Err(error) = waste.remove(LONG_PATIENCE) {
+                    waste.log(&error, "nobody asks any more");
+                }
+            };
+            if let Err(error) = std::thread::Builder::new().name("waste".into()).spawn(later) {
+                log::warn!("no thread for it: {error}");
             }
         }
     }
 }
 
-fn send_part(client: &Client, key: &str, id: &str, number: u32, part: &[u8]) -> Result<String> {
+/// Parts of an upload that nobody needs.
+struct Waste {
+    client: Arc<Client>,
+    key: String,
+    id: String,
+}
+
+impl Waste {
+    fn remove(&self, patience: Duration) -> Result<()> {
+        let (query, effort) = ([("uploadId", self.id.as_str())], Effort::of(patience));
+        let call = Call { method: "DELETE", key: Some(&self.key), query: &query, effort, ..Call::default() };
+        match self.client.ask(&call) {
+            Ok(_) | Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn log(&self, error: &Error, what_now: &str) {
+        let (name, key, id) = (&self.client.name, Shown(self.key.as_bytes()), Shown(self.id.as_bytes()));
+        let why = match error {
+            Error::Unavailable(why) => why.clone(),
+            other => other.to_string(),
+        };
+        log::warn!("parts of {name}/{key} are left in the store, of the upload {id}: {why}; {what_now}");
+    }
+}
+
+/// Sends a part with its number.
+fn send_part(client: &Client, key: &str, id: &str, (number, part): (u32, &[u8]), effort: Effort<'_>) -> Result<String> {
     let number = number.to_string();
     let query = [("partNumber", number.as_str()), ("uploadId", id)];
-    let answer = client.ask(&Call { method: "PUT", key: Some(key), query: &query, headers: &[], body: part })?;
+    let answer = client.ask(&Call { method: "PUT", key: Some(key), query: &query, body: part, effort, headers: &[] });
+    let answer = answer.map_err(|error| client.not_missing(error, GONE))?;
     header(&answer, "etag").map(str::to_string).ok_or_else(|| client.nonsense("a part without its version"))
 }
 
+/// The store has forgotten the upload.
+const GONE: &str = "an upload that was begun is not there any more";
+
 fn ended() -> Error {
     Error::Unavailable("a part was not sent".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_are_enough_for_the_largest_object() {
+        let usual = 8_000_000;
+        assert_eq!(part_size(usual, 0), usual);
+        assert_eq!((part_size(usual, 5000), part_size(usual, 5001)), (usual, 2 * usual));
+        assert!((0..10_000).all(|sent| part_size(1_000_000_000, sent) <= LARGEST_PART));
+        let all: usize = (0..10_000).map(|sent| part_size(usual, sent)).sum();
+        assert!(all > 5 << 40, "{all}");
+    }
 }
