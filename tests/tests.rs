@@ -17,6 +17,8 @@
 //! | `webhooks.rs` | web servers that are told of events |
 //! | `programs.rs` | programs that run for events, and what they are told |
 //! | `gates.rs` | programs that decide about uploads |
+//! | `object_stores.rs` | homes in buckets: every verb, whose files are whose, what is refused |
+//! | `object_faults.rs` | buckets that fail: for a moment, for long, in the middle, by nonsense |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
@@ -61,6 +63,8 @@ mod listings;
 mod login;
 mod manage;
 mod manage_terminal;
+mod object_faults;
+mod object_stores;
 mod passwords;
 mod permissions;
 mod programs;

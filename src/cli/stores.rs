@@ -26,9 +26,24 @@ pub(super) fn stores(config: &Config) -> Result<Stores, String> {
             return Err(format!("storage = {name:?} {who}: there is no section [{name}] that says which bucket"));
         }
     }
+    refuse_gates(config)?;
     let usual = found.iter().position(|(kind, _)| *kind == config.storage).unwrap_or_default();
     let (_, usual) = found.swap_remove(usual);
     Ok(Stores::new(usual, found))
+}
+
+/// An object is only there when it is whole: nobody can examine it before.
+fn refuse_gates(config: &Config) -> Result<(), String> {
+    let Some(gate) = config.sections.gates.first() else { return Ok(()) };
+    let kinds = [(StorageKind::S3, "s3"), (StorageKind::Gcs, "gcs")];
+    let used = kinds.iter().find_map(|(kind, name)| Some((name, who_uses(config, *kind)?)));
+    match used {
+        None => Ok(()),
+        Some((name, who)) => Err(format!(
+            "gate {}: uploads can't be examined with storage = {name:?} {who}; leave one of them out",
+            gate.name.as_deref().unwrap_or_default()
+        )),
+    }
 }
 
 /// Where a kind of place is asked for.
@@ -49,8 +64,8 @@ fn s3(table: &S3Table) -> Result<Objects, String> {
     let credentials = match (&table.access_key, &table.secret_key) {
         (Some(access_key), Some(secret_key)) => s3::Credentials::fixed(s3::Keys {
             access_key: access_key.clone(),
-            secret_key: secret_key.clone(),
-            session_token: table.session_token.clone(),
+            secret_key: secret_key.0.clone(),
+            session_token: table.session_token.as_ref().map(|token| token.0.clone()),
         }),
         _ => s3::Credentials::found(&agent, &region).map_err(|why| format!("access_key: {why}"))?,
     };

@@ -5,10 +5,21 @@ use toml::de::DeTable;
 use super::Problem;
 use super::sections::{Key, Takes, one, put, replace, section, set_one_of};
 use super::value::{line, megabytes, one_or_more};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 const PART_SIZE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_000_000 - 1);
+
+/// What no log and no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
 
 /// What the section `[s3]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +35,9 @@ pub struct S3Table {
     /// The name of the secret; None: looked for.
     pub access_key: Option<String>,
     /// The secret.
-    pub secret_key: Option<String>,
+    pub secret_key: Option<Secret>,
     /// What goes with keys that were lent.
-    pub session_token: Option<String>,
+    pub session_token: Option<Secret>,
     /// Whether the bucket stands in the path; None: where there is an `endpoint_url`.
     pub path_style: Option<bool>,
     /// What large objects are cut into.
@@ -98,14 +109,14 @@ pub const S3_KEYS: &[Key<S3Table>] = &[
         example: "\"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"",
         doc: "The key; the file should be readable by the server alone.",
         takes: Takes::Text,
-        set: |t, v| put(&mut t.secret_key, one(v).and_then(line)),
+        set: |t, v| put(&mut t.secret_key, one(v).and_then(secret)),
     },
     Key {
         name: "session_token",
         example: "\"IQoJb3JpZ2luX2Vj...\"",
         doc: "What goes with a key that was lent.",
         takes: Takes::Text,
-        set: |t, v| put(&mut t.session_token, one(v).and_then(line)),
+        set: |t, v| put(&mut t.session_token, one(v).and_then(secret)),
     },
     Key {
         name: "addressing_style",
@@ -126,9 +137,9 @@ pub const S3_KEYS: &[Key<S3Table>] = &[
     Key {
         name: "parts_in_flight",
         example: "3",
-        doc: "Parts of one upload that are on their way at once.",
+        doc: "Parts of one upload that are on their way at once, at most 64.",
         takes: Takes::Number,
-        set: |t, v| replace(&mut t.parts_in_flight, one(v).and_then(one_or_more)),
+        set: |t, v| replace(&mut t.parts_in_flight, one(v).and_then(in_flight)),
     },
     Key {
         name: "ca",
@@ -235,6 +246,17 @@ fn bucket(text: &str) -> Result<String, String> {
     }
 }
 
+/// A line that the message about it does not repeat.
+fn secret(text: &str) -> Result<Secret, String> {
+    line(text).map(Secret).map_err(|_| "this is not one line of text".to_string())
+}
+
+/// Each needs a thread and the memory of a part.
+fn in_flight(text: &str) -> Result<NonZeroUsize, String> {
+    let parts = Some(one_or_more(text)?).filter(|parts| parts.get() <= 64);
+    parts.ok_or_else(|| format!("{text:?} is not between 1 and 64"))
+}
+
 fn is_path(text: &str) -> Result<bool, String> {
     match text {
         "path" => Ok(true),
@@ -261,5 +283,54 @@ pub(super) fn gcs(at: &impl Fn(usize) -> String, keys: &DeTable, position: usize
     match table.bucket_name {
         None => Err(Problem::new(format!("{}: gcs: there is no bucket_name", at(position)))),
         Some(_) => Ok(table),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::OptionsFile;
+    use crate::config::{Config, Loaded};
+    use std::ffi::OsString;
+
+    fn load(name: &str, text: &str) -> Result<Config, String> {
+        let file = OptionsFile::new(name, text);
+        match Config::load(["--config", file.path()].map(OsString::from).into_iter(), std::iter::empty()) {
+            Ok(Loaded::Run(config)) => Ok(*config),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let text =
+            "[s3]\nbucket_name = \"media\"\naccess_key = \"A\"\nsecret_key = \"hush\"\nsession_token = \"hush\"\n";
+        let config = load("secrets", text).unwrap();
+        assert!(config.sections.s3.as_ref().is_some_and(|s3| s3.secret_key == Some(Secret("hush".to_string()))));
+        assert!(!format!("{config:?}").contains("hush"));
+        let wrong = load("secrets", &text.replace("hush", "hush\\n")).unwrap_err();
+        assert!(wrong.contains("secret_key: ") && !wrong.contains("hush"), "{wrong}");
+    }
+
+    #[test]
+    fn tables_that_say_too_little_or_too_much() {
+        let s3 = |more: &str| load("tables", &format!("[s3]\n{more}")).unwrap_err();
+        for (text, why) in [
+            ("", "s3: there is no bucket_name"),
+            ("bucket_name = \"media\"\naccess_key = \"A\"", "there is no secret_key to go with it"),
+            ("bucket_name = \"media\"\nsecret_key = \"A\"", "there is no access_key to go with it"),
+            ("bucket_name = \"a/b\"", "is no name of a bucket"),
+            ("bucket_name = \"..\"", "is no name of a bucket"),
+            ("addressing_style = \"host\"", "is not path or virtual"),
+            ("part_size = \"5 MB\"", "between 6 MB and 1 GB"),
+            ("parts_in_flight = 65", "is not between 1 and 64"),
+            ("parts_in_flight = 0", "parts_in_flight"),
+            ("bucket = \"media\"", "s3.bucket: no such option"),
+        ] {
+            let said = s3(text);
+            assert!(said.contains(why) && said.lines().count() == 1, "{text}: {said}");
+        }
+        assert!(load("tables", "[gcs]\n").unwrap_err().contains("gcs: there is no bucket_name"));
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod embedded;
 mod managed;
 mod server;
+pub mod store;
 mod tls;
 
 pub use client::{Client, Data};
