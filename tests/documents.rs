@@ -54,6 +54,12 @@ fn the_readme_has_every_key_of_programs() {
 }
 
 #[test]
+fn the_readme_has_every_key_of_stores() {
+    holds_between("keys of s3 -->\n", "<!-- end of s3 -->", &help::s3_table());
+    holds_between("keys of gcs -->\n", "<!-- end of gcs -->", &help::gcs_table());
+}
+
+#[test]
 fn the_readme_names_every_event() {
     let (_, text) = document("README.md");
     let (_, source) = document("src/events/mod.rs");

@@ -245,20 +245,28 @@ fn assert_unavailable(server: &TestServer) {
     });
 }
 
+/// Fails for long, and then not any more.
+fn fails_for_long(fault: Fault) {
+    let store = Store::s3();
+    store.put("ftp/ann/x", b"x");
+    let server = server_with(&store, "[user.\"ann\"]\nquota = \"1 MB\"");
+    let mut ann = server.login("ann");
+    assert_eq!(ann.download("RETR x"), b"x");
+    store.fault("/", usize::MAX, fault);
+    assert_unavailable(&server);
+    store.heal();
+    assert_eq!(ann.download("RETR x"), b"x");
+    assert_eq!(store_as(&mut ann, "STOR x", b"new"), 226);
+}
+
 #[test]
 fn a_store_that_is_silent_is_waited_for_only_so_long_and_used_again_afterwards() {
-    for fault in [Fault::Silence, Fault::Say(503, SLOW_DOWN)] {
-        let store = Store::s3();
-        store.put("ftp/ann/x", b"x");
-        let server = server_with(&store, "[user.\"ann\"]\nquota = \"1 MB\"");
-        let mut ann = server.login("ann");
-        assert_eq!(ann.download("RETR x"), b"x");
-        store.fault("/", usize::MAX, fault);
-        assert_unavailable(&server);
-        store.heal();
-        assert_eq!(ann.download("RETR x"), b"x");
-        assert_eq!(store_as(&mut ann, "STOR x", b"new"), 226);
-    }
+    fails_for_long(Fault::Silence);
+}
+
+#[test]
+fn a_store_that_is_busy_for_long_is_unavailable_until_it_is_not_any_more() {
+    fails_for_long(Fault::Say(503, SLOW_DOWN));
 }
 
 #[test]

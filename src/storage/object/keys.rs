@@ -34,7 +34,8 @@ impl Prefix {
         let text = std::str::from_utf8(path.as_bytes()).map_err(|_| Error::BadName)?;
         let key = format!("{prefix}{}{end}", text.strip_prefix('/').unwrap_or(text));
         // One more is left for the slash, so that what is a file could be a directory.
-        match key.len() < LONGEST && is_plain(&key) {
+        let longest = if end.is_empty() { LONGEST - 1 } else { LONGEST };
+        match key.len() <= longest && is_plain(&key) {
             true => Ok(key),
             false => Err(Error::BadName),
         }
