@@ -250,6 +250,10 @@ pub trait Upload: Send {
     fn for_examination(&self) -> Result<Option<File>> {
         Ok(None)
     }
+    /// All bytes are there: does what takes long of a commit, before the file gets its name.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// The file is complete and gets its name.
     fn commit(self: Box<Self>) -> Result<()>;
 }

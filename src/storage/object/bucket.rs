@@ -28,6 +28,8 @@ pub trait Bucket: Send + Sync {
 pub trait Writer: Send {
     /// Takes the next bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// No more bytes come: waits until those are there that were sent before the object gets its key.
+    fn prepare(&mut self) -> Result<()>;
     /// It is complete, and gets its key.
     fn finish(self: Box<Self>) -> Result<()>;
 }

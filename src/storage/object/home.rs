@@ -381,6 +381,10 @@ impl Upload for ObjectUpload {
         Ok(Footprint::Apart { replaces: self.replaces })
     }
 
+    fn prepare(&mut self) -> Result<()> {
+        self.writer.prepare()
+    }
+
     fn commit(self: Box<Self>) -> Result<()> {
         self.writer.finish()
     }

@@ -36,6 +36,10 @@ impl Writer for Writing {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn finish(self: Box<Self>) -> Result<()> {
         lock(&self.memory.objects).insert(self.key, self.bytes);
         Ok(())

@@ -108,6 +108,10 @@ impl Writer for Upload {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<()> {
+        self.pieces.as_mut().map_or(Ok(()), Pieces::wait)
+    }
+
     fn finish(mut self: Box<Self>) -> Result<()> {
         let hash = Base64::encode_string(&std::mem::take(&mut self.hash).finalize());
         let rest = std::mem::take(&mut self.buffer);
@@ -331,6 +335,10 @@ impl Writer for Appended {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.more += bytes.len() as u64;
         self.upload.as_mut().ok_or_else(ended)?.write(bytes)
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        self.upload.as_mut().ok_or_else(ended)?.prepare()
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {

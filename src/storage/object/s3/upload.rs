@@ -103,17 +103,21 @@ impl Writer for Upload {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
+    fn prepare(&mut self) -> Result<()> {
+        let Some(parts) = &mut self.parts else { return Ok(()) };
         let rest = std::mem::take(&mut self.buffer);
+        if !rest.is_empty() {
+            parts.send(rest)?;
+        }
+        parts.wait()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.prepare()?;
         match self.parts.take() {
-            Some(mut parts) => {
-                if !rest.is_empty() {
-                    parts.send(rest)?;
-                }
-                parts.complete()
-            }
+            Some(parts) => parts.complete(),
             None => {
-                let call = Call { method: "PUT", key: Some(&self.key), body: &rest, ..Call::default() };
+                let call = Call { method: "PUT", key: Some(&self.key), body: &self.buffer, ..Call::default() };
                 self.client.ask(&call).map(drop)
             }
         }
@@ -228,12 +232,18 @@ impl Parts {
         Ok(())
     }
 
-    /// All parts are there, and become the object.
-    fn complete(mut self) -> Result<()> {
+    /// No more parts come: waits until all are there.
+    fn wait(&mut self) -> Result<()> {
         self.jobs = None;
         while let Ok(result) = self.results.recv() {
             self.note(result)?;
         }
+        Ok(())
+    }
+
+    /// All parts are there, and become the object.
+    fn complete(mut self) -> Result<()> {
+        self.wait()?;
         if self.there.len() != usize::try_from(self.sent).unwrap_or(usize::MAX) {
             return Err(ended());
         }
