@@ -37,7 +37,9 @@ struct Pieces {
     /// Nobody needs the pieces any more.
     is_in_vain: Arc<AtomicBool>,
     jobs: Option<Sender<Piece>>,
-    results: Receiver<Result<()>>,
+    results: Receiver<(Result<()>, Vec<u8>)>,
+    /// What a piece was in that is there: the next one is put into it.
+    free: Vec<u8>,
     thread: Option<JoinHandle<()>>,
     on_the_way: usize,
     sent: u64,
@@ -102,7 +104,8 @@ impl Writer for Upload {
             // The last piece must not be empty.
             if self.buffer.len() >= size && !bytes.is_empty() {
                 let piece = std::mem::take(&mut self.buffer);
-                self.pieces()?.send(piece, None)?;
+                self.buffer = self.pieces()?.send(piece, None)?;
+                self.buffer.reserve_exact(size);
             }
         }
         Ok(())
@@ -148,6 +151,7 @@ impl Pieces {
             is_in_vain: Arc::default(),
             jobs: Some(jobs),
             results,
+            free: Vec::new(),
             thread: None,
             on_the_way: 0,
             sent: 0,
@@ -158,7 +162,7 @@ impl Pieces {
             for piece in taken {
                 let effort = Effort { is_in_vain: Some(&is_in_vain), ..Effort::default() };
                 let result = send_piece(&client, &address, &piece, effort);
-                if tell.send(result).is_err() {
+                if tell.send((result, piece.bytes)).is_err() {
                     return;
                 }
             }
@@ -167,21 +171,24 @@ impl Pieces {
         Ok(pieces)
     }
 
-    /// Has a piece sent, once the one before it is there.
-    fn send(&mut self, bytes: Vec<u8>, last: Option<String>) -> Result<()> {
+    /// Has a piece sent, once the one before it is there; what the next one can be put into.
+    fn send(&mut self, bytes: Vec<u8>, last: Option<String>) -> Result<Vec<u8>> {
         self.wait()?;
         let start = self.sent;
         self.sent += bytes.len() as u64;
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
         jobs.send(Piece { start, bytes, last }).map_err(|_| ended())?;
         self.on_the_way += 1;
-        Ok(())
+        Ok(std::mem::take(&mut self.free))
     }
 
     fn wait(&mut self) -> Result<()> {
         while self.on_the_way > 0 {
-            self.results.recv().map_err(|_| ended())??;
+            let (result, bytes) = self.results.recv().map_err(|_| ended())?;
+            result?;
             self.on_the_way -= 1;
+            self.free = bytes;
+            self.free.clear();
         }
         Ok(())
     }

@@ -41,7 +41,9 @@ struct Parts {
     is_in_vain: Arc<AtomicBool>,
     /// None once no more are to come.
     jobs: Option<Sender<(u32, Vec<u8>)>>,
-    results: Receiver<(u32, Result<String>)>,
+    results: Receiver<(u32, Result<String>, Vec<u8>)>,
+    /// What a part was in that is there: the next one is put into it.
+    free: Vec<Vec<u8>>,
     threads: Vec<JoinHandle<()>>,
     sent: u32,
     /// The number of each, and what tells it from others.
@@ -97,7 +99,8 @@ impl Writer for Upload {
             // What fills a part exactly may still be the whole.
             if self.buffer.len() >= size && !bytes.is_empty() {
                 let part = std::mem::take(&mut self.buffer);
-                self.parts()?.send(part)?;
+                self.buffer = self.parts()?.send(part)?;
+                self.buffer.reserve_exact(size);
             }
         }
         Ok(())
@@ -162,6 +165,7 @@ impl Parts {
             is_in_vain: Arc::default(),
             jobs: Some(jobs),
             results,
+            free: Vec::new(),
             threads: Vec::new(),
             sent: 0,
             there: Vec::new(),
@@ -175,15 +179,14 @@ impl Parts {
     }
 
     /// A thread that sends one part at a time.
-    fn start(&mut self, jobs: Receiver<(u32, Vec<u8>)>, results: Sender<(u32, Result<String>)>) -> Result<()> {
+    fn start(&mut self, jobs: Receiver<(u32, Vec<u8>)>, results: Sender<(u32, Result<String>, Vec<u8>)>) -> Result<()> {
         let (client, key, id) = (self.client.clone(), self.key.clone(), self.id.clone());
         let is_in_vain = self.is_in_vain.clone();
         let work = move || {
             for (number, part) in jobs {
                 let effort = Effort { is_in_vain: Some(&is_in_vain), ..Effort::default() };
                 let result = send_part(&client, &key, &id, (number, &part), effort);
-                drop(part);
-                if results.send((number, result)).is_err() {
+                if results.send((number, result, part)).is_err() {
                     return;
                 }
             }
@@ -192,19 +195,28 @@ impl Parts {
         Ok(())
     }
 
-    /// Has a part sent, as soon as a thread is free.
-    fn send(&mut self, part: Vec<u8>) -> Result<()> {
-        while let Ok(result) = self.results.try_recv() {
-            self.note(result)?;
-        }
+    /// Has a part sent, as soon as a thread is free; what the next one can be put into.
+    fn send(&mut self, part: Vec<u8>) -> Result<Vec<u8>> {
+        self.note_those_there()?;
         self.sent += 1;
         self.size += part.len() as u64;
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
-        jobs.send((self.sent, part)).map_err(|_| ended())
+        jobs.send((self.sent, part)).map_err(|_| ended())?;
+        self.note_those_there()?;
+        Ok(self.free.pop().unwrap_or_default())
     }
 
-    fn note(&mut self, (number, result): (u32, Result<String>)) -> Result<()> {
+    fn note_those_there(&mut self) -> Result<()> {
+        while let Ok(result) = self.results.try_recv() {
+            self.note(result)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, (number, result, mut part): (u32, Result<String>, Vec<u8>)) -> Result<()> {
         self.there.push((number, result?));
+        part.clear();
+        self.free.push(part);
         Ok(())
     }
 
