@@ -11,7 +11,7 @@
 //! session                           one control connection: phases, commands, transfers
 //! storage                           where files are: the disk, confined to each home
 //! accounts · events · net           who may log in · what happened · sockets
-//! programs · syslog                 what the administrator has run beside the server · the system's log
+//! programs · syslog · web           what the administrator has run beside the server · the system's log · web servers
 //! protocol                          the text of FTP: pure, no I/O
 //! locks                             how anything is locked
 //! ```
@@ -81,3 +81,4 @@ pub mod server;
 pub mod session;
 pub mod storage;
 mod syslog;
+mod web;

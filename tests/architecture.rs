@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["session"],
     &["storage"],
     &["accounts", "events", "net"],
-    &["programs", "syslog"],
+    &["programs", "syslog", "web"],
     &["protocol"],
     &["locks"],
 ];

@@ -99,6 +99,12 @@ fn the_readme_has_every_key_of_programs() {
 }
 
 #[test]
+fn the_readme_has_every_key_of_stores() {
+    holds_between("keys of s3 -->\n", "<!-- end of s3 -->", &help::s3_table());
+    holds_between("keys of gcs -->\n", "<!-- end of gcs -->", &help::gcs_table());
+}
+
+#[test]
 fn the_manual_pages_have_every_option_and_key() {
     page_holds("man/django-ftpd.8", "options", &manual::flags());
     let page = "man/django-ftpd.conf.5";
@@ -107,6 +113,8 @@ fn the_manual_pages_have_every_option_and_key() {
     page_holds(page, "exec", &manual::exec_keys());
     page_holds(page, "gate", &manual::gate_keys());
     page_holds(page, "webhook", &manual::webhook_keys());
+    page_holds(page, "s3", &manual::s3_keys());
+    page_holds(page, "gcs", &manual::gcs_keys());
 }
 
 #[test]

@@ -18,6 +18,8 @@
 //! | `programs.rs` | programs that run for events, and what they are told |
 //! | `gates.rs` | programs that decide about uploads |
 //! | `helper.rs` | the process that starts programs, asked for what it should not do |
+//! | `object_stores.rs` | homes in buckets: every verb, whose files are whose, what is refused |
+//! | `object_faults.rs` | buckets that fail: for a moment, for long, in the middle, by nonsense |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
@@ -81,6 +83,8 @@ mod login;
 mod manage;
 mod manage_terminal;
 mod metrics;
+mod object_faults;
+mod object_stores;
 mod passwords;
 mod permissions;
 mod privileges;

@@ -1,5 +1,6 @@
 //! Home directories as django-ftpserver writes them: text for Python's `str.format(username=…)`.
 
+use super::StorageKind;
 use std::path::{Path, PathBuf};
 
 /// A template such as `/srv/ftp/{username}`; `{{` and `}}` stand for braces.
@@ -21,6 +22,8 @@ pub struct HomePlace {
     pub home: Option<PathBuf>,
     /// The directory in which its template has names, so that other homes may come to be there; None: it has none.
     pub area: Option<PathBuf>,
+    /// What kind of place that is in; None: what the server has for everybody.
+    pub storage: Option<StorageKind>,
 }
 
 impl HomeTemplate {
@@ -76,7 +79,7 @@ impl HomeTemplate {
     pub fn place(&self, username: Option<&str>) -> HomePlace {
         let area = self.area();
         let username = username.or_else(|| area.is_none().then_some(""));
-        HomePlace { home: username.and_then(|username| self.expand(username).ok()), area }
+        HomePlace { home: username.and_then(|username| self.expand(username).ok()), area, storage: None }
     }
 
     /// The home of this user. A name that would lead elsewhere is refused.

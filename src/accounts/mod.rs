@@ -43,12 +43,25 @@ pub struct Account {
     pub permissions: Permissions,
     /// The directory that is their `/`.
     pub home: PathBuf,
+    /// What kind of place that is in; None: what the server has for everybody.
+    pub storage: Option<StorageKind>,
     /// The names of the groups they are in.
     pub groups: Vec<String>,
     /// What holds them back beside their permissions.
     pub limits: Limits,
     /// A digest of what proved who they are, for [`Accounts::current`] to find out whether it still holds.
     pub proof: Option<u64>,
+}
+
+/// Kinds of places for files, of which a server can have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageKind {
+    /// The disk of this host.
+    Disk,
+    /// A bucket of S3.
+    S3,
+    /// A bucket of Google Cloud Storage.
+    Gcs,
 }
 
 /// What holds an account back beside its permissions; None: nothing does.
@@ -77,6 +90,7 @@ impl Account {
             username,
             permissions: Permissions::all(),
             home: home.into(),
+            storage: None,
             groups: Vec::new(),
             limits: Limits::default(),
             proof: None,

@@ -2,7 +2,7 @@
 
 use super::home::{HomePlace, HomeTemplate};
 use super::user::{Directory, Groups, User};
-use super::{Account, Denial, Permissions};
+use super::{Account, Denial, Permissions, StorageKind};
 use crate::protocol::network::Network;
 use crate::protocol::path::VirtualPath;
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ pub struct Rule {
     pub permissions: Option<Permissions>,
     /// Their home.
     pub home: Option<HomeTemplate>,
+    /// What kind of place that is in.
+    pub storage: Option<StorageKind>,
     /// Where they may come from.
     pub networks: Option<Vec<Network>>,
     /// See [`Limits`](super::Limits).
@@ -112,9 +114,11 @@ impl Rules {
 
     /// Where the homes are that rules name.
     pub(super) fn homes(&self) -> impl Iterator<Item = HomePlace> {
-        let home = |rule: &'_ Rule| rule.home.clone();
-        let users = self.users.iter().filter_map(move |(name, rule)| Some(home(rule)?.place(Some(name))));
-        users.chain(self.groups.iter().filter_map(move |(_, rule)| Some(home(rule)?.place(None))))
+        let place = |rule: &Rule, name: Option<&str>| {
+            Some(HomePlace { storage: rule.storage, ..rule.home.as_ref()?.place(name) })
+        };
+        let users = self.users.iter().filter_map(move |(name, rule)| place(rule, Some(name)));
+        users.chain(self.groups.iter().filter_map(move |(_, rule)| place(rule, None)))
     }
 
     /// The account of a user, for who comes from there.
@@ -131,7 +135,13 @@ impl Rules {
 
     /// Where that is and may come to be; None: nowhere.
     pub(super) fn place(&self, user: &User) -> Option<HomePlace> {
-        Some(self.template(user).ok()?.place(Some(&user.username)))
+        let place = self.template(user).ok()?.place(Some(&user.username));
+        Some(HomePlace { storage: self.storage(user), ..place })
+    }
+
+    /// What kind of place that is in.
+    pub(super) fn storage(&self, user: &User) -> Option<StorageKind> {
+        self.said(&user.username, groups(user), |rule| rule.storage.as_ref()).copied()
     }
 
     /// What a rule says need not be the site's, and then the site's need not make sense.
@@ -161,6 +171,7 @@ impl Rules {
         if let Some(home) = self.said(&username, &groups, |rule| rule.home.as_ref()) {
             account.home = home.expand(&username).map_err(Denial::BadHome)?;
         }
+        account.storage = self.said(&username, &groups, |rule| rule.storage.as_ref()).copied().or(account.storage);
         if let Some(networks) = self.said(&username, &groups, |rule| rule.networks.as_ref())
             && !networks.iter().any(|network| network.contains(remote))
         {

@@ -90,6 +90,7 @@ impl<D: Directory> Site<D> {
             is_active: user.is_active,
             password: self.checker.fault(&user.password),
             home: self.rules.home(user),
+            storage: self.rules.storage(user),
             permissions: self.rules.permissions(user),
         }
     }

@@ -1,7 +1,7 @@
 //! What `check` and the start of a server tell an administrator of all accounts.
 
 use super::user::Groups;
-use super::{Denial, Permissions};
+use super::{Denial, Permissions, StorageKind};
 use crate::protocol::shown::Shown;
 use std::path::PathBuf;
 
@@ -27,6 +27,8 @@ pub struct Surveyed {
     pub password: Option<Denial>,
     /// Their home, or why it can't be told.
     pub home: Result<PathBuf, Denial>,
+    /// What kind of place that is in; None: what the server has for everybody.
+    pub storage: Option<StorageKind>,
     /// What they may do there.
     pub permissions: Permissions,
 }

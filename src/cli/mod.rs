@@ -15,6 +15,7 @@ mod privileges;
 mod programs;
 mod sandbox;
 mod serve;
+mod stores;
 mod supervision;
 mod terminal;
 

@@ -190,7 +190,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn place(home: Option<&str>, area: Option<&str>) -> HomePlace {
-        HomePlace { home: home.map(PathBuf::from), area: area.map(PathBuf::from) }
+        HomePlace { home: home.map(PathBuf::from), area: area.map(PathBuf::from), storage: None }
     }
 
     fn united(places: impl IntoIterator<Item = HomePlace>) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::places::{Homes, beside};
-use crate::accounts::{Accounts, HomePlace, HomeTemplate};
+use crate::accounts::{Accounts, HomePlace, HomeTemplate, StorageKind};
 use crate::config::Config;
 use crate::process::sandbox::{Access, Sandbox};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,7 +31,8 @@ pub(super) const HOMES_UNKNOWN: &str = "accounts_command: only the program knows
 
 /// Whether the sandbox knows where homes are, or may come to be.
 pub(super) fn knows_homes(config: &Config) -> bool {
-    !config.sandbox || config.accounts_command.is_none() || config.home.is_some() || !config.sandbox_paths.is_empty()
+    let is_free = !config.sandbox || config.accounts_command.is_none() || config.storage != StorageKind::Disk;
+    is_free || config.home.is_some() || !config.sandbox_paths.is_empty()
 }
 
 /// Keeps the server to what it needs; true if that is in force. `more` is what this command needs beside.
@@ -71,13 +72,17 @@ pub(super) fn enter(
 fn homes(config: &Config, accounts: &dyn Accounts, sandbox: &mut Sandbox) -> Result<(), String> {
     let mut homes = Homes::default();
     // Whoever is without an account yet may come to have the default home.
-    if let Some(template) = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok()) {
-        homes.add(HomePlace { home: None, area: template.area() });
-        if template.area().is_none() {
-            homes.add(HomePlace { home: template.expand("").ok(), area: None });
+    let template = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok());
+    let places = template.map(|template| template.place(None));
+    // What is in a bucket is no file.
+    let is_on_disk = |place: &HomePlace| place.storage.unwrap_or(config.storage) == StorageKind::Disk;
+    let mut add = |place: HomePlace| {
+        if is_on_disk(&place) {
+            homes.add(place);
         }
-    }
-    accounts.homes(&mut |place| homes.add(place))?;
+    };
+    places.into_iter().for_each(&mut add);
+    accounts.homes(&mut add)?;
     for path in &config.sandbox_paths {
         sandbox.allow(path, Access::Home);
     }
@@ -110,6 +115,10 @@ fn files(config: &Config, sandbox: &mut Sandbox) {
     for path in config.sections.webhooks.iter().filter_map(|table| table.ca.as_ref()) {
         allow(Some(path), Access::Read);
     }
+    if config.sections.s3.is_some() {
+        // It is another one each hour.
+        allow(std::env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE").map(PathBuf::from).as_ref(), Access::Read);
+    }
     for path in [&config.pidfile, &config.control] {
         allow(path.as_ref(), Access::Remove);
     }
@@ -126,7 +135,9 @@ fn files(config: &Config, sandbox: &mut Sandbox) {
 
 fn looks_up_names(config: &Config) -> bool {
     let is_name = |text: &String| text.parse::<Ipv4Addr>().is_err();
-    !config.sections.webhooks.is_empty() || config.masquerade_address.as_ref().is_some_and(is_name)
+    let sections = &config.sections;
+    let has_servers = !sections.webhooks.is_empty() || sections.s3.is_some() || sections.gcs.is_some();
+    has_servers || config.masquerade_address.as_ref().is_some_and(is_name)
 }
 
 /// Those of passive mode, one that the system chooses for active mode, and the one below each that it listens on, if

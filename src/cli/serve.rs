@@ -4,7 +4,7 @@ use super::control::{self, Doors};
 use super::logging::{self, Log};
 use super::programs::Programs;
 use super::supervision::Supervision;
-use super::{Failure, background, followers, parts, privileges, sandbox};
+use super::{Failure, background, followers, parts, privileges, sandbox, stores};
 use crate::accounts::Accounts;
 use crate::config::{Config, HostPort};
 use crate::control::Desk;
@@ -123,6 +123,7 @@ fn equip(
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(config).map_err(Failure::Configuration)?;
     let gates = programs.gates(config).map_err(Failure::Configuration)?;
+    let objects = stores::objects(config).map_err(Failure::Configuration)?;
     if let Some(tls) = tls {
         server = server.tls(tls);
     }
@@ -130,10 +131,11 @@ fn equip(
     let followers = followers::Prepared::open(config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
     let is_sandboxed = sandbox::enter(config, &accounts, &addresses, beside)?;
+    let disk = Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed);
     let (ban_failures, ban_seconds) = parts::ban_rules(config);
     let server = server
         .accounts(accounts)
-        .storage(Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed))
+        .storage(stores::with_disk(objects, disk, config.storage))
         .caps(parts::caps(config))
         .ban_after(ban_failures, ban_seconds)
         .grace(config.stop_timeout)

@@ -12,6 +12,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::options::{Kind, OPTIONS};
 use super::programs;
 use super::sections::{self, scalar};
+use super::stores;
 use super::suggest::{nearest, no_such_option};
 use super::webhooks;
 use super::{Problem, Sections, Setting};
@@ -59,6 +60,8 @@ fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
             ("user", DeValue::Table(users)) => file.sections.users = sections::people(&at, "user", users)?,
             ("group", DeValue::Table(groups)) => file.sections.groups = sections::people(&at, "group", groups)?,
             ("network", DeValue::Table(networks)) => file.sections.networks = sections::networks(&at, networks)?,
+            ("s3", DeValue::Table(keys)) => file.sections.s3 = Some(stores::s3(&at, keys, key.span().start)?),
+            ("gcs", DeValue::Table(keys)) => file.sections.gcs = Some(stores::gcs(&at, keys, key.span().start)?),
             ("exec", DeValue::Array(tables)) => file.sections.execs = programs::execs(&at, tables)?,
             ("gate", DeValue::Array(tables)) => file.sections.gates = programs::gates(&at, tables)?,
             ("webhook", DeValue::Array(tables)) => file.sections.webhooks = webhooks::webhooks(&at, tables)?,

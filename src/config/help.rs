@@ -7,6 +7,7 @@ use super::options::Initial::{Is, Unset};
 use super::options::{OPTIONS, Opt};
 use super::programs::{EXEC_KEYS, GATE_KEYS};
 use super::sections::{KEYS, Key};
+use super::stores::{GCS_KEYS, S3_KEYS};
 use super::webhooks::WEBHOOK_KEYS;
 
 const WIDTH: usize = 80;
@@ -60,6 +61,18 @@ fn sections() -> String {
 #[user.\"ann\"]
 #quota = \"20 GB\"
 
+# --- Object stores that homes can be in, with storage = \"s3\" or \"gcs\" ---
+
+# A bucket of S3: Amazon's, Garage, MinIO, Ceph, or with HMAC keys Google's.
+#[s3]
+";
+    text += &examples(S3_KEYS);
+    text += "
+# A bucket of Google Cloud Storage.
+#[gcs]
+";
+    text += &examples(GCS_KEYS);
+    text += "
 # --- Programs: as many of these as there are programs, at the end of the file ---
 
 # A program that runs for each event of the journal, which has to be on. In its
@@ -102,6 +115,16 @@ pub fn exec_table() -> String {
 /// The README's table of keys of programs that decide about uploads.
 pub fn gate_table() -> String {
     keys_table(GATE_KEYS)
+}
+
+/// The README's table of keys of the bucket of S3.
+pub fn s3_table() -> String {
+    keys_table(S3_KEYS)
+}
+
+/// The README's table of keys of the bucket of Google.
+pub fn gcs_table() -> String {
+    keys_table(GCS_KEYS)
 }
 
 /// The README's table of keys of web servers.
@@ -258,6 +281,9 @@ mod tests {
         let sections = &examples.sections;
         assert_eq!((sections.groups.len(), sections.users.len(), sections.networks.len()), (1, 1, 1));
         assert_eq!((sections.execs.len(), sections.gates.len(), sections.webhooks.len()), (1, 1, 1));
+        for table in [format!("{:?}", sections.s3), format!("{:?}", sections.gcs)] {
+            assert!(table.starts_with("Some(") && !table.contains("None"), "{table}");
+        }
         let rule = format!("{:?}", sections.groups[0].1);
         assert!(!rule.contains("None"), "{rule}");
         assert!(sections.execs[0].user.is_some() && sections.gates[0].user.is_some());

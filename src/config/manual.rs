@@ -5,6 +5,7 @@ use super::options::Initial::{Is, Unset};
 use super::options::{OPTIONS, Opt};
 use super::programs::{EXEC_KEYS, GATE_KEYS};
 use super::sections::{KEYS, Key};
+use super::stores::{GCS_KEYS, S3_KEYS};
 use super::webhooks::WEBHOOK_KEYS;
 
 /// What `serve` takes, for django-ftpd(8).
@@ -43,6 +44,16 @@ pub fn gate_keys() -> String {
 /// The keys of web servers.
 pub fn webhook_keys() -> String {
     list(WEBHOOK_KEYS)
+}
+
+/// The keys of a bucket of S3.
+pub fn s3_keys() -> String {
+    list(S3_KEYS)
+}
+
+/// The keys of a bucket of Google's.
+pub fn gcs_keys() -> String {
+    list(GCS_KEYS)
 }
 
 fn in_groups(options: &[Opt], item: impl Fn(&Opt) -> String) -> String {
@@ -152,8 +163,9 @@ mod tests {
         assert!(flags.contains("\n.It Fl -sendfile , Fl -no-sendfile\n"), "{flags}");
         assert!(flags.contains("\n.It Fl -tls Cm required | optional\n"), "{flags}");
         assert!(keys.contains("\n.It Ic banner = \"\\(dqdjango-ftpd ready.\\(dq\"\n"), "{keys}");
-        let sections = [section_keys(), exec_keys(), gate_keys(), webhook_keys()].concat();
-        let count = KEYS.len() + EXEC_KEYS.len() + GATE_KEYS.len() + WEBHOOK_KEYS.len();
+        let sections = [section_keys(), exec_keys(), gate_keys(), webhook_keys(), s3_keys(), gcs_keys()].concat();
+        let of_programs = EXEC_KEYS.len() + GATE_KEYS.len() + WEBHOOK_KEYS.len();
+        let count = KEYS.len() + of_programs + S3_KEYS.len() + GCS_KEYS.len();
         assert_eq!(sections.matches("\n.It Ic ").count(), count);
     }
 }

@@ -12,6 +12,7 @@ pub mod options;
 pub mod programs;
 pub mod sections;
 mod sources;
+pub mod stores;
 mod suggest;
 pub mod value;
 pub mod webhooks;
@@ -30,7 +31,7 @@ pub use self::sections::Section;
 use self::sources::Flags;
 pub(crate) use self::sources::value as flag_value;
 pub use self::value::{HostPort, LogFormat, PortSet};
-use crate::accounts::Permissions;
+use crate::accounts::{Permissions, StorageKind};
 pub use crate::events::{JournalFull, JournalSync};
 pub use crate::protocol::network::Network;
 pub use crate::session::SessionReuse;
@@ -138,6 +139,8 @@ pub struct Config {
     pub ban_seconds: Duration,
     /// Passwords are believed also where Django has given up how they are stored.
     pub legacy_hashes: bool,
+    /// What kind of place homes are in.
+    pub storage: StorageKind,
     /// Listings in local time instead of UTC.
     pub local_times: bool,
     /// Permission bits that new files and directories do not get, at most 0o777.
@@ -203,6 +206,10 @@ pub struct Sections {
     pub groups: Vec<(String, Section)>,
     /// Whether TLS is required of clients in a network.
     pub networks: Vec<(Network, bool)>,
+    /// The bucket of S3.
+    pub s3: Option<stores::S3Table>,
+    /// The bucket of Google Cloud Storage.
+    pub gcs: Option<stores::GcsTable>,
     /// Programs that run for events.
     pub execs: Vec<programs::ExecTable>,
     /// Programs that decide about uploads.
@@ -265,6 +272,7 @@ impl Default for Config {
             ban_failures: NonZeroUsize::new(30),
             ban_seconds: seconds(600),
             legacy_hashes: false,
+            storage: StorageKind::Disk,
             local_times: false,
             umask: 0o022,
             atomic_uploads: true,

@@ -3,7 +3,7 @@
 use toml::de::DeArray;
 
 use super::Problem;
-use super::sections::{Key, Takes, one, put, set_one_of, tables};
+use super::sections::{Key, Takes, one, put, replace, set_one_of, tables};
 use super::value::{one_or_more, period};
 use crate::events::Kind;
 use crate::events::followers::exec;
@@ -158,11 +158,6 @@ pub const GATE_KEYS: &[Key<GateTable>] = &[
         set: |t, v| put(&mut t.user, one(v).map(String::from)),
     },
 ];
-
-pub(super) fn replace<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *field = value?;
-    Ok(())
-}
 
 pub(super) fn name(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

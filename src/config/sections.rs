@@ -4,7 +4,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::options::OPTIONS;
 use super::suggest::{nearest_of, no_such_option};
-use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size};
+use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size, storage};
 use super::{Network, Problem};
 use crate::accounts::Rule;
 
@@ -78,6 +78,13 @@ pub const KEYS: &[Key<Section>] = &[
         set: |s, v| put(&mut s.rule.home, one(v).and_then(home)),
     },
     Key {
+        name: "storage",
+        example: "\"s3\"",
+        doc: "What kind of place their home is in: disk, s3 or gcs.",
+        takes: Takes::Text,
+        set: |s, v| put(&mut s.rule.storage, one(v).and_then(storage)),
+    },
+    Key {
         name: "quota",
         example: "\"5 GB\"",
         doc: "What all files in their home may have together.",
@@ -137,6 +144,11 @@ pub const KEYS: &[Key<Section>] = &[
 
 pub(super) fn put<T>(field: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
     *field = Some(value?);
+    Ok(())
+}
+
+pub(super) fn replace<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *field = value?;
     Ok(())
 }
 
@@ -254,7 +266,8 @@ pub(super) fn tables<S: Default>(
     Ok(found)
 }
 
-fn section<S: Default>(
+/// What the keys of a section say.
+pub(super) fn section<S: Default>(
     at: &impl Fn(usize) -> String,
     name: &str,
     keys: &DeTable,

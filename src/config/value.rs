@@ -1,7 +1,7 @@
 //! From the text of a value to its type. A refusal is the end of a sentence that begins with the
 //! option's name; the parsers do not know which option that is.
 
-use crate::accounts::{HomeTemplate, Permissions};
+use crate::accounts::{HomeTemplate, Permissions, StorageKind};
 use crate::events::{JournalFull, JournalSync};
 use crate::protocol::path::VirtualPath;
 use crate::session::SessionReuse;
@@ -148,6 +148,14 @@ pub(super) fn limit(text: &str) -> Result<Option<NonZeroUsize>, String> {
     digits(text).map(NonZeroUsize::new).ok_or_else(|| not(text, "a whole number"))
 }
 
+/// The size of a part that object stores take, and that fits into the memory.
+pub(super) fn megabytes(text: &str) -> Result<NonZeroUsize, String> {
+    let bytes = size(text)?;
+    let fitting = Some(bytes).filter(|bytes| (6_000_000..=1_000_000_000).contains(bytes));
+    let bytes = fitting.and_then(|bytes| NonZeroUsize::new(usize::try_from(bytes).ok()?));
+    bytes.ok_or_else(|| not(text, "between 6 MB and 1 GB"))
+}
+
 /// A number above 0.
 pub(super) fn one_or_more(text: &str) -> Result<NonZeroUsize, String> {
     limit(text)?.ok_or_else(|| not(text, "a whole number above 0"))
@@ -188,6 +196,16 @@ pub(super) fn session_reuse(text: &str) -> Result<SessionReuse, String> {
         "warn" => Ok(SessionReuse::Warn),
         "require" => Ok(SessionReuse::Require),
         _ => Err(not(text, "off, warn or require")),
+    }
+}
+
+/// A kind of place for homes.
+pub(super) fn storage(text: &str) -> Result<StorageKind, String> {
+    match text {
+        "disk" => Ok(StorageKind::Disk),
+        "s3" => Ok(StorageKind::S3),
+        "gcs" => Ok(StorageKind::Gcs),
+        _ => Err(not(text, "disk, s3 or gcs")),
     }
 }
 

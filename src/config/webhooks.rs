@@ -3,8 +3,8 @@
 use toml::de::DeArray;
 
 use super::Problem;
-use super::programs::{are_complete, events, name, replace};
-use super::sections::{Key, Takes, one, put, set_one_of, tables};
+use super::programs::{are_complete, events, name};
+use super::sections::{Key, Takes, one, put, replace, set_one_of, tables};
 use super::value::{line, one_or_more, period};
 use crate::events::Kind;
 use std::num::NonZeroUsize;

@@ -25,6 +25,10 @@ fn code(error: &Error) -> u16 {
         Error::BadName => 553,
         Error::Full => 452,
         Error::OverQuota => 552,
+        Error::Unavailable(why) => {
+            log::error!("a storage error: {why}");
+            451
+        }
         Error::Io(error) => {
             log::error!("a storage error: {error}");
             451

@@ -123,8 +123,16 @@ pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) 
     let first = [b"Status of ".as_slice(), &quoted(path.as_bytes()), b":"].concat();
     let mut piece = Reply::begin(213, first);
     let mut text = Vec::new();
+    let mut end = "End of status.".to_string();
     for entry in entries(found, &path) {
-        let Ok(Some(entry)) = entry else { break };
+        let entry = match entry {
+            Ok(Some(entry)) => entry,
+            Ok(None) => continue,
+            Err(error) => {
+                end = format!("This is not all: {error}.");
+                break;
+            }
+        };
         text.clear();
         line(&entry, &clock, &mut text);
         piece.middle(text.trim_ascii_end());
@@ -134,7 +142,7 @@ pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) 
         }
     }
     talk.control.send(&piece)?;
-    Ok(Reply::new(213, "End of status."))
+    Ok(Reply::new(213, end))
 }
 
 /// An argument such as `-la /x` is taken for flags and a path, unless a file has that very name.
@@ -147,13 +155,17 @@ fn target(workspace: &Workspace, raw: &RawPath) -> (bool, RawPath) {
 fn find(workspace: &Workspace, path: &VirtualPath, detail: Detail) -> StorageResult<Found> {
     let home = &workspace.home;
     let name = path.name().unwrap_or_default();
-    match home.facts(path, Detail::Follow) {
-        Ok(facts) if facts.kind == Kind::Directory => Ok(Found::Directory(home.list(path, detail)?)),
+    let error = match home.list(path, detail) {
+        Ok(listing) => return Ok(Found::Directory(listing)),
         Err(Error::NotFound | Error::BadName) if glob::is_pattern(name) => {
-            Ok(Found::Matches(home.list(&path.parent(), detail)?, Pattern::parse(name)))
+            return Ok(Found::Matches(home.list(&path.parent(), detail)?, Pattern::parse(name)));
         }
-        _ => Ok(Found::One(Box::new(home.facts(path, Detail::ShowLinks)?))),
-    }
+        // Who does not answer is not asked again.
+        Err(Error::Unavailable(why)) => return Err(Error::Unavailable(why)),
+        Err(error) => error,
+    };
+    let facts = home.facts(path, Detail::ShowLinks)?;
+    if facts.kind == Kind::Directory { Err(error) } else { Ok(Found::One(Box::new(facts))) }
 }
 
 /// The entries of what was found; None for each that does not match, so that the client is heard among many of them.

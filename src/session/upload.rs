@@ -114,7 +114,7 @@ fn receive(
         received
     });
     // A client that was killed ends both connections: what it sent is not a whole file.
-    let received = received.and_then(|()| wire.catch_up());
+    let received = received.and_then(|()| Ok(upload.prepare()?)).and_then(|()| wire.catch_up());
     let place = workspace.place(path);
     let received = received.and_then(|()| gate::pass_all(&mut wire, &*upload, path, &place.real));
     let result = match received {

@@ -40,7 +40,7 @@ impl Workspace {
 
     /// Takes the account as it is now.
     pub(super) fn renew(&mut self, known: Known, services: &Services) {
-        let is_elsewhere = known.account.home != self.account.home;
+        let is_elsewhere = known.account.home != self.account.home || known.account.storage != self.account.storage;
         if is_elsewhere || known.account.limits != self.account.limits {
             self.home = services.limiter.home(&*services.storage, &known.account);
             self.rates = services.limiter.rates(&known.account);

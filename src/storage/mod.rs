@@ -4,9 +4,11 @@
 //! account's home, or nothing.
 
 mod disk;
+pub mod object;
 mod quota;
 mod read_only;
 mod shared;
+mod stores;
 
 pub use crate::protocol::facts::{Facts, Kind};
 pub use crate::protocol::path::VirtualPath;
@@ -14,6 +16,7 @@ pub use disk::Disk;
 pub use quota::{Metered, Quotas};
 pub use read_only::ReadOnly;
 pub(crate) use shared::Shared;
+pub use stores::Stores;
 
 use crate::accounts::Account;
 use jiff::Timestamp;
@@ -46,6 +49,8 @@ pub enum Error {
     OverQuota,
     /// The file system cannot have such a name.
     BadName,
+    /// The store cannot be reached, or does not make sense; nothing is known of what was asked.
+    Unavailable(String),
     /// This storage cannot do that.
     Unsupported(&'static str),
     /// Anything else.
@@ -55,6 +60,11 @@ pub enum Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Error {
         use rustix::io::Errno;
+        // One of ours may have come through an interface that knows none.
+        let error = match error.downcast::<Error>() {
+            Ok(ours) => return ours,
+            Err(error) => error,
+        };
         match Errno::from_io_error(&error) {
             Some(Errno::NOENT | Errno::XDEV | Errno::LOOP) => Error::NotFound,
             Some(Errno::EXIST) => Error::Exists,
@@ -90,6 +100,7 @@ impl fmt::Display for Error {
             Error::Full => "No space left on device",
             Error::OverQuota => "Quota or file size limit exceeded",
             Error::BadName => "Not a valid file name",
+            Error::Unavailable(_) => "The store can't be used at the moment",
             Error::Unsupported(what) => what,
             Error::Io(error) => return write!(f, "{error}"),
         })
@@ -238,6 +249,10 @@ pub trait Upload: Send {
     /// or if it has its name already.
     fn for_examination(&self) -> Result<Option<File>> {
         Ok(None)
+    }
+    /// All bytes are there: does what takes long of a commit, before the file gets its name.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
     }
     /// The file is complete and gets its name.
     fn commit(self: Box<Self>) -> Result<()>;

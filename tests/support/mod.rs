@@ -7,6 +7,7 @@ mod control;
 mod embedded;
 mod managed;
 mod server;
+pub mod store;
 mod tls;
 
 pub use check::{Report, check, may_become_others, people};

@@ -2,7 +2,7 @@
 
 use super::access::Server;
 use super::report::{Part, Report, State, number};
-use crate::accounts::{Permission, Surveyed};
+use crate::accounts::{Permission, StorageKind, Surveyed};
 use crate::config::Config;
 use crate::protocol::shown::Shown;
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ const CHANGES: [Permission; 5] =
 
 pub(super) fn examine(config: &Config, accounts: &[Surveyed], server: &Server, report: &mut Report) {
     let mut homes: BTreeMap<&Path, Vec<&Surveyed>> = BTreeMap::new();
-    for account in accounts.iter().filter(|account| account.is_active) {
+    let is_on_disk = |account: &&Surveyed| account.storage.unwrap_or(config.storage) == StorageKind::Disk;
+    for account in accounts.iter().filter(|account| account.is_active).filter(is_on_disk) {
         if let Ok(home) = &account.home {
             homes.entry(home).or_default().push(account);
         }

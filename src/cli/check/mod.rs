@@ -11,6 +11,7 @@ mod passive;
 mod process;
 mod records;
 mod report;
+mod stores;
 
 use super::{fail, print_version, say, terminal};
 use crate::config::{Config, Loaded, Problem, help};
@@ -76,6 +77,7 @@ fn examine(config: &Config) -> Report {
 /// All that the server does when it is who it is to be.
 fn files(config: &Config, doors: &Doors, server: &Server, report: &mut Report) {
     accounts::examine(config, server, report);
+    stores::examine(config, report);
     certificate::examine(config, doors, report);
     records::examine(config, server, report);
 }

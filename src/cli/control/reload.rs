@@ -1,8 +1,8 @@
 //! Reads the configuration anew, as it was read at the start: what can change does, for sessions that begin from then
 //! on, and all of it or nothing.
 
-use super::super::parts;
 use super::super::serve::warn_of;
+use super::super::{parts, stores};
 use crate::accounts::{Accounts, Verifier};
 use crate::config::{Config, Loaded};
 use crate::locks::lock;
@@ -46,6 +46,7 @@ impl Reloader {
 
 /// What sessions are given that begin from now on. What has not changed is shared with those that run.
 fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
+    stores::check(new)?;
     let verifier = if accounts_differ(old, new) {
         let accounts = parts::accounts(new, None)?;
         warn_of(&accounts.faults()?);
@@ -108,6 +109,9 @@ fn merged(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
         "accounts_command_user": accounts_command_user;
         "implicit_tls": implicit_tls;
         "sync_uploads": sync_uploads;
+        "storage": storage;
+        "[s3]": sections.s3;
+        "[gcs]": sections.gcs;
         "journal": journal;
         "journal_size": journal_size;
         "journal_keep": journal_keep;

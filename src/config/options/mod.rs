@@ -160,6 +160,7 @@ mod tests {
                 Is("block") => "refuse",
                 Is("info") => "debug",
                 Is("text") => "json",
+                Is("disk") => "s3",
                 Is(_) => "77",
                 Unset(..) => continue,
             };

@@ -3,26 +3,15 @@
 use super::{Follower, Trouble};
 use crate::events::{Kind, Line};
 use crate::programs::remark;
+use crate::web::{self, Authorities};
 use hmac::{Hmac, KeyInit, Mac};
-use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sha2::Sha256;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{StatusCode, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// Where systems keep the certificates that they trust.
-const TRUSTED: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 /// Of what a server answers with a refusal, so much is looked at.
 const LONGEST: u64 = 4096;
 
@@ -48,31 +37,13 @@ impl Webhook {
         {
             return Err("url: its host or its port is none".to_string());
         }
-        let tls = match (url.split_once("://").map(|(scheme, _)| scheme), ca) {
-            (Some("http"), _) => TlsConfig::default(),
-            (Some("https"), ca) => {
-                let ca = ca.map(Path::to_path_buf).or_else(system_authorities);
-                let ca = ca.ok_or("ca: this system has no list of authorities; name one")?;
-                trust(&authorities(&ca).map_err(|why| format!("ca: {}: {why}", ca.display()))?)
-            }
+        let agent = match url.split_once("://") {
+            Some(("http", _)) => Authorities::None,
+            Some(("https", _)) => Authorities::of(ca).map_err(|why| format!("ca: {why}"))?,
             _ => return Err(format!("url: {url:?} begins neither with http:// nor with https://")),
         };
-        let config = Agent::config_builder()
-            .timeout_global(Some(patience))
-            .max_redirects(0)
-            .proxy(None) // what the environment says of one is for others
-            .http_status_as_error(false)
-            .user_agent(concat!("django-ftpd/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
-            .build();
-        Ok(Webhook {
-            agent: config.into(),
-            url: url.to_string(),
-            shown: shown(url),
-            secret: None,
-            events: Vec::new(),
-            batch: None,
-        })
+        let agent = web::agent(&agent, |config| config.timeout_global(Some(patience)));
+        Ok(Webhook { agent, url: url.to_string(), shown: shown(url), secret: None, events: Vec::new(), batch: None })
     }
 
     /// Where it posts to, without user, password and query.
@@ -161,23 +132,4 @@ fn shown(url: &str) -> String {
     let uri: Uri = url.parse().unwrap_or_default();
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}{}", uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default(), uri.path())
-}
-
-fn system_authorities() -> Option<PathBuf> {
-    TRUSTED.iter().map(PathBuf::from).find(|path| path.is_file())
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-    match found.is_empty() {
-        true => Err("there is no certificate in it".to_string()),
-        false => Ok(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()),
-    }
-}
-
-fn trust(authorities: &[Certificate<'static>]) -> TlsConfig {
-    let provider = Arc::new(ring::default_provider());
-    let roots = RootCerts::new_with_certs(authorities);
-    TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build()
 }

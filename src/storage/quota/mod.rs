@@ -175,6 +175,10 @@ impl Upload for MeteredUpload {
         result
     }
 
+    fn prepare(&mut self) -> Result<()> {
+        self.inner.as_mut().ok_or_else(committed)?.prepare()
+    }
+
     fn commit(mut self: Box<Self>) -> Result<()> {
         if !self.is_apart {
             self.write(&[])?; // it may still have to be emptied

@@ -2,7 +2,7 @@
 //! to add. Where it can't be exact while a walk runs, it counts too much, until the next one.
 
 use crate::locks::lock;
-use crate::storage::{Home, Result};
+use crate::storage::{Error, Home, Result};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ struct State {
     walked: Option<Instant>,
     /// It is probably less.
     is_stale: bool,
+    /// Walks for which the store did not answer.
+    failures: u64,
 }
 
 /// When a walk is worth while.
@@ -111,12 +113,19 @@ impl Tracker {
 
     /// Walks through the home if there is a need. Uploads go on meanwhile.
     pub(super) fn refresh(&self, home: &dyn Home, need: Need) -> Result<()> {
+        let failures = lock(&self.state).failures;
         let _one_at_a_time = lock(&self.walking);
+        if lock(&self.state).failures != failures {
+            // Who waited here would wait again for as long.
+            return Err(Error::Unavailable("what a home holds can't be found out".to_string()));
+        }
         if !lock(&self.state).begin_walk(need) {
             return Ok(());
         }
         let found = home.used();
-        lock(&self.state).end_walk(found.as_ref().ok().copied());
+        let mut state = lock(&self.state);
+        state.end_walk(found.as_ref().ok().copied());
+        state.failures += u64::from(matches!(found, Err(Error::Unavailable(_))));
         found.map(drop)
     }
 }

@@ -1,12 +1,21 @@
 //! Files, and what is written down.
 
-use super::super::super::value::{journal_full, journal_sync, limit, log_format, log_level, one_or_more, size, umask};
+use super::super::super::value::{
+    journal_full, journal_sync, limit, log_format, log_level, one_or_more, size, storage, umask,
+};
 use super::super::Initial::{Is, Unset};
 use super::super::Kind::{Path, Switch, Value};
 use super::super::{Opt, put};
 use std::num::NonZeroU64;
 
 pub(super) const OPTIONS: &[Opt] = &[
+    Opt {
+        name: "storage",
+        group: "Files",
+        kind: Value("disk|s3|gcs", |c, v| put(&mut c.storage, storage(v))),
+        default: Is("disk"),
+        doc: "What kind of place homes are in; s3 and gcs need a section of that name in the file, and homes are prefixes of its bucket.",
+    },
     Opt {
         name: "local_times",
         group: "Files",

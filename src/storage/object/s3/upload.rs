@@ -1,0 +1,374 @@
+//! An object on its way to the store: at once if it is small, else in parts, some of them at the same time. It gets its
+//! key when all are there; before, nobody sees it.
+
+use super::{Call, Client, LARGEST_COPY, S3, answers};
+use crate::protocol::shown::Shown;
+use crate::storage::object::bucket::{Bucket, Object, Writer};
+use crate::storage::object::retry::{Effort, LITTLE_PATIENCE, LONG_PATIENCE};
+use crate::storage::object::web::header;
+use crate::storage::{Error, Result};
+use crossbeam_channel::{Receiver, Sender};
+use std::fmt::Write;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// No part but the last may be smaller.
+const SMALLEST_PART: u64 = 5 << 20;
+/// No part may be larger.
+const LARGEST_PART: usize = 5 << 30;
+/// So many parts have the size that is configured; there may be ten thousand of them.
+const USUAL_PARTS: u32 = 5000;
+/// Then they become twice as large behind so many, which is enough for the largest object.
+const PARTS_OF_A_SIZE: u32 = 500;
+
+/// An object that is being written.
+pub(super) struct Upload {
+    client: Arc<Client>,
+    key: String,
+    buffer: Vec<u8>,
+    parts: Option<Parts>,
+}
+
+/// Parts of an object that are there, and others on their way.
+struct Parts {
+    client: Arc<Client>,
+    key: String,
+    id: String,
+    /// Nobody needs the parts any more.
+    is_in_vain: Arc<AtomicBool>,
+    /// None once no more are to come.
+    jobs: Option<Sender<(u32, Vec<u8>)>>,
+    results: Receiver<(u32, Result<String>, Vec<u8>)>,
+    /// What a part was in that is there: the next one is put into it.
+    free: Vec<Vec<u8>>,
+    threads: Vec<JoinHandle<()>>,
+    sent: u32,
+    /// The number of each, and what tells it from others.
+    there: Vec<(u32, String)>,
+    size: u64,
+    is_complete: bool,
+}
+
+impl Upload {
+    pub(super) fn new(client: Arc<Client>, key: &str) -> Upload {
+        Upload { client, key: key.to_string(), buffer: Vec::new(), parts: None }
+    }
+
+    /// One that begins with an object: copied by the store, if it is large enough for a part.
+    pub(super) fn behind(s3: &S3, key: &str, object: &Object) -> Result<Upload> {
+        let mut upload = Upload::new(s3.0.clone(), key);
+        if object.size >= SMALLEST_PART {
+            let mut parts = Parts::begin(&upload.client, key, &[])?;
+            parts.copy(key, object)?;
+            upload.parts = Some(parts);
+        } else if object.size > 0 {
+            s3.read(key, object, 0)?.take(object.size + 1).read_to_end(&mut upload.buffer)?;
+            if upload.buffer.len() as u64 != object.size {
+                return Err(upload.client.nonsense("an object of another size than it has"));
+            }
+        }
+        Ok(upload)
+    }
+
+    /// The size of the next part.
+    fn part_size(&self) -> usize {
+        let sent = self.parts.as_ref().map_or(0, |parts| parts.sent);
+        part_size(self.client.settings.part_size.get(), sent)
+    }
+
+    fn parts(&mut self) -> Result<&mut Parts> {
+        let parts = match self.parts.take() {
+            Some(parts) => parts,
+            None => Parts::begin(&self.client, &self.key, &[])?,
+        };
+        Ok(self.parts.insert(parts))
+    }
+}
+
+impl Writer for Upload {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let size = self.part_size();
+            let room = size.saturating_sub(self.buffer.len()).min(bytes.len());
+            let (now, later) = bytes.split_at(room);
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+            // What fills a part exactly may still be the whole.
+            if self.buffer.len() >= size && !bytes.is_empty() {
+                let part = std::mem::take(&mut self.buffer);
+                self.buffer = self.parts()?.send(part)?;
+                self.buffer.reserve_exact(size);
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        let rest = std::mem::take(&mut self.buffer);
+        if !rest.is_empty() {
+            parts.send(rest)?;
+        }
+        parts.wait()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.prepare()?;
+        match self.parts.take() {
+            Some(parts) => parts.complete(),
+            None => {
+                let call = Call { method: "PUT", key: Some(&self.key), body: &self.buffer, ..Call::default() };
+                self.client.ask(&call).map(drop)
+            }
+        }
+    }
+}
+
+/// The size of the part that comes behind so many.
+fn part_size(usual: usize, sent: u32) -> usize {
+    let doublings = sent.saturating_sub(USUAL_PARTS).div_ceil(PARTS_OF_A_SIZE).min(16);
+    usual.saturating_mul(1 << doublings).min(LARGEST_PART)
+}
+
+/// Copies what is too large to be copied at once.
+pub(super) fn copy_in_parts(
+    client: &Arc<Client>,
+    from: &str,
+    object: &Object,
+    to: &str,
+    headers: &[(&str, &str)],
+) -> Result<()> {
+    let of_parts = |name: &str| name.starts_with("x-amz-copy-") || name == "x-amz-metadata-directive";
+    let headers: Vec<_> = headers.iter().copied().filter(|(name, _)| !of_parts(name)).collect();
+    let mut parts = Parts::begin(client, to, &headers)?;
+    parts.copy(from, object)?;
+    parts.complete()
+}
+
+impl Parts {
+    fn begin(client: &Arc<Client>, key: &str, headers: &[(&str, &str)]) -> Result<Parts> {
+        let call = Call { method: "POST", key: Some(key), query: &[("uploads", "")], headers, ..Call::default() };
+        let body = client.ask_for_text(&call);
+        let body = body.map_err(|error| client.not_missing(error, "there is no such bucket"))?;
+        let id = answers::value(&body, "InitiateMultipartUploadResult", "UploadId");
+        let id = id.map_err(|why| client.nonsense(&why))?;
+        // From here on something is to be aborted.
+        let (jobs, taken) = crossbeam_channel::bounded(0);
+        let (tell, results) = crossbeam_channel::unbounded();
+        let mut parts = Parts {
+            client: client.clone(),
+            key: key.to_string(),
+            id,
+            is_in_vain: Arc::default(),
+            jobs: Some(jobs),
+            results,
+            free: Vec::new(),
+            threads: Vec::new(),
+            sent: 0,
+            there: Vec::new(),
+            size: 0,
+            is_complete: false,
+        };
+        for _ in 0..client.settings.parts_in_flight.get() {
+            parts.start(taken.clone(), tell.clone())?;
+        }
+        Ok(parts)
+    }
+
+    /// A thread that sends one part at a time.
+    fn start(&mut self, jobs: Receiver<(u32, Vec<u8>)>, results: Sender<(u32, Result<String>, Vec<u8>)>) -> Result<()> {
+        let (client, key, id) = (self.client.clone(), self.key.clone(), self.id.clone());
+        let is_in_vain = self.is_in_vain.clone();
+        let work = move || {
+            for (number, part) in jobs {
+                let effort = Effort { is_in_vain: Some(&is_in_vain), ..Effort::default() };
+                let result = send_part(&client, &key, &id, (number, &part), effort);
+                if results.send((number, result, part)).is_err() {
+                    return;
+                }
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name("part".into()).spawn(work)?);
+        Ok(())
+    }
+
+    /// Has a part sent, as soon as a thread is free; what the next one can be put into.
+    fn send(&mut self, part: Vec<u8>) -> Result<Vec<u8>> {
+        self.note_those_there()?;
+        self.sent += 1;
+        self.size += part.len() as u64;
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send((self.sent, part)).map_err(|_| ended())?;
+        self.note_those_there()?;
+        Ok(self.free.pop().unwrap_or_default())
+    }
+
+    fn note_those_there(&mut self) -> Result<()> {
+        while let Ok(result) = self.results.try_recv() {
+            self.note(result)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, (number, result, mut part): (u32, Result<String>, Vec<u8>)) -> Result<()> {
+        self.there.push((number, result?));
+        part.clear();
+        self.free.push(part);
+        Ok(())
+    }
+
+    /// Has the store put the bytes of an object here.
+    fn copy(&mut self, from: &str, object: &Object) -> Result<()> {
+        let (source, mut start) = (self.client.source(from), 0);
+        while start < object.size {
+            let end = if object.size - start < 2 * LARGEST_COPY { object.size } else { start + LARGEST_COPY };
+            let range = format!("bytes={start}-{}", end - 1);
+            let mut headers = vec![("x-amz-copy-source", source.as_str()), ("x-amz-copy-source-range", &range)];
+            if !object.version.is_empty() {
+                headers.push(("x-amz-copy-source-if-match", &object.version));
+            }
+            self.sent += 1;
+            let number = self.sent.to_string();
+            let query = [("partNumber", number.as_str()), ("uploadId", &self.id)];
+            let call =
+                Call { method: "PUT", key: Some(&self.key), query: &query, headers: &headers, ..Call::default() };
+            let body = self.client.ask_for_text(&call)?;
+            let tag = answers::value(&body, "CopyPartResult", "ETag").map_err(|why| self.client.nonsense(&why))?;
+            self.there.push((self.sent, tag));
+            start = end;
+        }
+        self.size += object.size;
+        Ok(())
+    }
+
+    /// No more parts come: waits until all are there.
+    fn wait(&mut self) -> Result<()> {
+        self.jobs = None;
+        while let Ok(result) = self.results.recv() {
+            self.note(result)?;
+        }
+        Ok(())
+    }
+
+    /// All parts are there, and become the object.
+    fn complete(mut self) -> Result<()> {
+        self.wait()?;
+        if self.there.len() != usize::try_from(self.sent).unwrap_or(usize::MAX) {
+            return Err(ended());
+        }
+        self.there.sort_unstable();
+        let list = self.there.iter().fold(String::new(), |mut list, (number, tag)| {
+            let tag = tag.replace('&', "&amp;").replace('<', "&lt;");
+            let _ = write!(list, "<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>");
+            list
+        });
+        let body = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+        let query = [("uploadId", self.id.as_str())];
+        let (key, body) = (Some(self.key.as_str()), body.as_bytes());
+        let call = Call { method: "POST", key, query: &query, body, ..Call::default() };
+        let result = self.client.ask_for_text(&call).and_then(|body| {
+            answers::value(&body, "CompleteMultipartUploadResult", "ETag")
+                .map(drop)
+                .map_err(|why| self.client.nonsense(&why))
+        });
+        match result {
+            // An answer that was lost comes as this to whom asks again.
+            Err(Error::NotFound) if self.is_there() => {}
+            other => other.map_err(|error| self.client.not_missing(error, GONE))?,
+        }
+        self.is_complete = true;
+        Ok(())
+    }
+
+    /// Whether the object under the key is made of as many parts and bytes as this one.
+    fn is_there(&self) -> bool {
+        let end = format!("-{}", self.there.len());
+        let object = S3(self.client.clone()).head(&self.key);
+        object.is_ok_and(|object| object.size == self.size && object.version.trim_matches('"').ends_with(&end))
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.is_in_vain.store(true, Ordering::Relaxed);
+        // A part that came after the abort would stay.
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        if self.is_complete {
+            return;
+        }
+        let waste = Waste { client: self.client.clone(), key: self.key.clone(), id: self.id.clone() };
+        if let Err(error) = waste.remove(LITTLE_PATIENCE) {
+            waste.log(&error, "it is asked for some minutes to remove them");
+            let later = move || {
+                if let Err(error) = waste.remove(LONG_PATIENCE) {
+                    waste.log(&error, "nobody asks any more");
+                }
+            };
+            if let Err(error) = std::thread::Builder::new().name("waste".into()).spawn(later) {
+                log::warn!("no thread for it: {error}");
+            }
+        }
+    }
+}
+
+/// Parts of an upload that nobody needs.
+struct Waste {
+    client: Arc<Client>,
+    key: String,
+    id: String,
+}
+
+impl Waste {
+    fn remove(&self, patience: Duration) -> Result<()> {
+        let (query, effort) = ([("uploadId", self.id.as_str())], Effort::of(patience));
+        let call = Call { method: "DELETE", key: Some(&self.key), query: &query, effort, ..Call::default() };
+        match self.client.ask(&call) {
+            Ok(_) | Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn log(&self, error: &Error, what_now: &str) {
+        let (name, key, id) = (&self.client.name, Shown(self.key.as_bytes()), Shown(self.id.as_bytes()));
+        let why = match error {
+            Error::Unavailable(why) => why.clone(),
+            other => other.to_string(),
+        };
+        log::warn!("parts of {name}/{key} are left in the store, of the upload {id}: {why}; {what_now}");
+    }
+}
+
+/// Sends a part with its number.
+fn send_part(client: &Client, key: &str, id: &str, (number, part): (u32, &[u8]), effort: Effort<'_>) -> Result<String> {
+    let number = number.to_string();
+    let query = [("partNumber", number.as_str()), ("uploadId", id)];
+    let answer = client.ask(&Call { method: "PUT", key: Some(key), query: &query, body: part, effort, headers: &[] });
+    let answer = answer.map_err(|error| client.not_missing(error, GONE))?;
+    header(&answer, "etag").map(str::to_string).ok_or_else(|| client.nonsense("a part without its version"))
+}
+
+/// The store has forgotten the upload.
+const GONE: &str = "an upload that was begun is not there any more";
+
+fn ended() -> Error {
+    Error::Unavailable("a part was not sent".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_are_enough_for_the_largest_object() {
+        let usual = 8_000_000;
+        assert_eq!(part_size(usual, 0), usual);
+        assert_eq!((part_size(usual, 5000), part_size(usual, 5001)), (usual, 2 * usual));
+        assert!((0..10_000).all(|sent| part_size(1_000_000_000, sent) <= LARGEST_PART));
+        let all: usize = (0..10_000).map(|sent| part_size(usual, sent)).sum();
+        assert!(all > 5 << 40, "{all}");
+    }
+}
