@@ -4,6 +4,7 @@
 use crate::object_stores::{LARGE, builder, sections, server, server_with, store_as};
 use crate::support::store::{Fault, Store};
 use crate::support::{Client, TestServer, eventually, noise};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>Less.</Message></Error>";
@@ -297,6 +298,30 @@ fn a_store_that_falls_silent_in_the_middle_ends_the_transfer_and_gets_rid_of_the
             drop(data);
         });
     });
+}
+
+#[test]
+fn who_aborts_does_not_wait_for_a_silent_store() {
+    for (store, part) in [(Store::s3(), "partNumber=1&"), (Store::google(), "PUT /resume/")] {
+        let server = server(&store);
+        store.fault(part, usize::MAX, Fault::Silence);
+        let mut ann = server.login("ann");
+        let data = ann.passive();
+        ann.send("STOR x").expect(150);
+        let large = noise(4 * LARGE);
+        std::thread::scope(|scope| {
+            let stream = data.stream.try_clone().unwrap();
+            scope.spawn(move || drop((&stream).write_all(&large))); // it is cut off
+            eventually("a part is on its way", || store.state().requests.iter().any(|line| line.contains(part)));
+            let began = Instant::now();
+            ann.send("ABOR").expect(426);
+            ann.expect(226);
+            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        });
+        drop(data);
+        ann.send("NOOP").expect(200);
+        assert_eq!(ann.code("SIZE x"), 550);
+    }
 }
 
 #[test]
