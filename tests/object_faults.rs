@@ -135,6 +135,11 @@ fn an_upload_that_the_store_refuses_leaves_the_old_file_and_no_parts() {
         assert!(store.state().uploads.is_empty(), "{step}");
         store.heal();
     }
+    // The same again, where the old file has as many bytes and parts: it is not taken for the new one.
+    assert_eq!(store_as(&mut ann, "STOR x", &large), 226);
+    store.fault("POST /media/ftp/ann/x?uploadId=", 1, Fault::Say(404, "<Error><Code>NoSuchUpload</Code></Error>"));
+    assert_eq!(store_as(&mut ann, "STOR x", &noise(LARGE + 1)[1..]), 451);
+    assert!(store.bytes("ftp/ann/x") == large);
     // Bytes that have become others on their way are sent again, and so is what failed behind a 200.
     store.fault("partNumber=1&", 1, Fault::Say(400, DIGEST));
     store.fault("POST /media/ftp/ann/x?uploadId=", 1, Fault::Say(200, INTERNAL));

@@ -299,14 +299,19 @@ impl Parts {
         let query = [("uploadId", self.id.as_str())];
         let (key, body) = (Some(self.key.as_str()), body.as_bytes());
         let call = Call { method: "POST", key, query: &query, body, ..Call::default() };
-        let result = self.client.ask_for_text(&call).and_then(|body| {
+        let (mut attempts, mut is_renewed) = (0, false);
+        let result = call.effort.retry(|left| {
+            attempts += 1;
+            self.client.attempt_for_text(&call, left, &mut is_renewed)
+        });
+        let result = result.and_then(|body| {
             answers::value(&body, "CompleteMultipartUploadResult", "ETag")
                 .map(drop)
                 .map_err(|why| self.client.nonsense(&why))
         });
         match result {
             // An answer that was lost comes as this to whom asks again.
-            Err(Error::NotFound) if self.is_there() => {}
+            Err(Error::NotFound) if attempts > 1 && self.is_there() => {}
             other => other.map_err(|error| self.client.not_missing(error, GONE))?,
         }
         self.is_complete = true;
