@@ -4,6 +4,7 @@
 use crate::object_stores::{LARGE, builder, sections, server, server_with, store_as};
 use crate::support::store::{Fault, Store};
 use crate::support::{Client, TestServer, eventually, noise};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>Less.</Message></Error>";
@@ -134,6 +135,11 @@ fn an_upload_that_the_store_refuses_leaves_the_old_file_and_no_parts() {
         assert!(store.state().uploads.is_empty(), "{step}");
         store.heal();
     }
+    // The same again, where the old file has as many bytes and parts: it is not taken for the new one.
+    assert_eq!(store_as(&mut ann, "STOR x", &large), 226);
+    store.fault("POST /media/ftp/ann/x?uploadId=", 1, Fault::Say(404, "<Error><Code>NoSuchUpload</Code></Error>"));
+    assert_eq!(store_as(&mut ann, "STOR x", &noise(LARGE + 1)[1..]), 451);
+    assert!(store.bytes("ftp/ann/x") == large);
     // Bytes that have become others on their way are sent again, and so is what failed behind a 200.
     store.fault("partNumber=1&", 1, Fault::Say(400, DIGEST));
     store.fault("POST /media/ftp/ann/x?uploadId=", 1, Fault::Say(200, INTERNAL));
@@ -260,13 +266,12 @@ fn fails_for_long(fault: Fault) {
 }
 
 #[test]
-fn a_store_that_is_silent_is_waited_for_only_so_long_and_used_again_afterwards() {
-    fails_for_long(Fault::Silence);
-}
-
-#[test]
-fn a_store_that_is_busy_for_long_is_unavailable_until_it_is_not_any_more() {
-    fails_for_long(Fault::Say(503, SLOW_DOWN));
+fn a_store_that_is_silent_or_busy_is_waited_for_only_so_long_and_used_again_afterwards() {
+    std::thread::scope(|scope| {
+        for fault in [Fault::Silence, Fault::Say(503, SLOW_DOWN)] {
+            scope.spawn(move || fails_for_long(fault));
+        }
+    });
 }
 
 #[test]
@@ -297,6 +302,30 @@ fn a_store_that_falls_silent_in_the_middle_ends_the_transfer_and_gets_rid_of_the
             drop(data);
         });
     });
+}
+
+#[test]
+fn who_aborts_does_not_wait_for_a_silent_store() {
+    for (store, part) in [(Store::s3(), "partNumber=1&"), (Store::google(), "PUT /resume/")] {
+        let server = server(&store);
+        store.fault(part, usize::MAX, Fault::Silence);
+        let mut ann = server.login("ann");
+        let data = ann.passive();
+        ann.send("STOR x").expect(150);
+        let large = noise(4 * LARGE);
+        std::thread::scope(|scope| {
+            let stream = data.stream.try_clone().unwrap();
+            scope.spawn(move || drop((&stream).write_all(&large))); // it is cut off
+            eventually("a part is on its way", || store.state().requests.iter().any(|line| line.contains(part)));
+            let began = Instant::now();
+            ann.send("ABOR").expect(426);
+            ann.expect(226);
+            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        });
+        drop(data);
+        ann.send("NOOP").expect(200);
+        assert_eq!(ann.code("SIZE x"), 550);
+    }
 }
 
 #[test]

@@ -263,6 +263,29 @@ fn who_aborts_or_vanishes_leaves_nothing_in_the_store() {
     }
 }
 
+/// The most memory that a process has had, in bytes.
+fn most_memory(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[test]
+fn an_upload_takes_no_more_memory_than_its_parts() {
+    for store in both() {
+        let server = server(&store);
+        let mut ann = server.login("ann");
+        ann.upload("STOR small", b"x");
+        let before = most_memory(server.pid());
+        let large = noise(12 * PART);
+        ann.upload("STOR large", &large);
+        let more = most_memory(server.pid()) - before;
+        assert!(store.bytes("ftp/ann/large") == large);
+        // Two parts on their way, one that is filled, and little else.
+        assert!(more < 3 * PART + 5_000_000, "{more}");
+    }
+}
+
 #[test]
 fn a_server_that_is_killed_leaves_parts_but_no_file() {
     let store = Store::s3();

@@ -11,9 +11,13 @@ use crate::protocol::command::TransferType;
 use crate::protocol::path::{RawPath, VirtualPath};
 use crate::protocol::reply::Reply;
 use crate::storage::{self, Detail, Error, Upload, Write};
+use std::time::Duration;
 
 /// Received at once; it exists only while a transfer runs, and only as far as it is filled.
 const BUFFER: usize = 256 << 10;
+
+/// So often the client is heard while the storage takes its time.
+const HEARD: Duration = Duration::from_millis(250);
 
 /// A name can have 255 bytes; so many are left for the wish.
 const LONGEST_STEM: usize = 246;
@@ -114,7 +118,7 @@ fn receive(
         received
     });
     // A client that was killed ends both connections: what it sent is not a whole file.
-    let received = received.and_then(|()| Ok(upload.prepare()?)).and_then(|()| wire.catch_up());
+    let received = received.and_then(|()| prepare(&mut wire, &mut *upload));
     let place = workspace.place(path);
     let received = received.and_then(|()| gate::pass_all(&mut wire, &*upload, path, &place.real));
     let result = match received {
@@ -125,6 +129,14 @@ fn receive(
         }
     };
     wire.conclude(result, place, Kind::FileReceived, Kind::FileReceivedIncomplete)
+}
+
+/// Waits until the file lacks nothing but its name, and hears the client until then.
+fn prepare(wire: &mut Wire<'_, '_>, upload: &mut dyn Upload) -> Result<(), Cut> {
+    while !upload.prepare(HEARD)? {
+        wire.catch_up()?;
+    }
+    wire.catch_up()
 }
 
 /// The reply where gates decide, and would see a file only after everybody else.
@@ -138,6 +150,9 @@ fn copy(wire: &mut Wire<'_, '_>, data: &mut DataStream, upload: &mut dyn Upload)
     let is_ascii = wire.kind() == TransferType::Ascii;
     loop {
         let length = wire.receive(data, &mut buffer)?;
+        while upload.is_busy(length, HEARD)? {
+            wire.catch_up()?;
+        }
         let bytes = buffer.get(..length).unwrap_or_default();
         if !is_ascii {
             upload.write(bytes)?;

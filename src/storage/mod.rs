@@ -24,6 +24,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 /// What a storage answers.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -250,9 +251,14 @@ pub trait Upload: Send {
     fn for_examination(&self) -> Result<Option<File>> {
         Ok(None)
     }
-    /// All bytes are there: does what takes long of a commit, before the file gets its name.
-    fn prepare(&mut self) -> Result<()> {
-        Ok(())
+    /// Whether so many bytes would have to wait; finding that out takes so long at most.
+    fn is_busy(&mut self, _bytes: usize, _patience: Duration) -> Result<bool> {
+        Ok(false)
+    }
+    /// All bytes are there: does what takes long of a commit, before the file gets its name. False if that is not done yet
+    /// after so long.
+    fn prepare(&mut self, _patience: Duration) -> Result<bool> {
+        Ok(true)
     }
     /// The file is complete and gets its name.
     fn commit(self: Box<Self>) -> Result<()>;

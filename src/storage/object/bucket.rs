@@ -3,6 +3,7 @@
 use crate::storage::Result;
 use jiff::Timestamp;
 use std::io::Read;
+use std::time::Duration;
 
 /// A bucket. Each call is tried again for a while where that may help; what it answers then is final.
 pub trait Bucket: Send + Sync {
@@ -28,8 +29,10 @@ pub trait Bucket: Send + Sync {
 pub trait Writer: Send {
     /// Takes the next bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
-    /// No more bytes come: waits until those are there that were sent before the object gets its key.
-    fn prepare(&mut self) -> Result<()>;
+    /// Whether so many bytes would have to wait for others to arrive, which are waited for so long at most.
+    fn is_busy(&mut self, bytes: usize, patience: Duration) -> Result<bool>;
+    /// No more bytes come: whether all are there that are sent before the object gets its key, after so long at most.
+    fn prepare(&mut self, patience: Duration) -> Result<bool>;
     /// It is complete, and gets its key.
     fn finish(self: Box<Self>) -> Result<()>;
 }

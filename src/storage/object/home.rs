@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// As many keys as stores tell at once.
 const PAGE: u16 = 1000;
@@ -381,8 +382,12 @@ impl Upload for ObjectUpload {
         Ok(Footprint::Apart { replaces: self.replaces })
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        self.writer.prepare()
+    fn is_busy(&mut self, bytes: usize, patience: Duration) -> Result<bool> {
+        self.writer.is_busy(bytes, patience)
+    }
+
+    fn prepare(&mut self, patience: Duration) -> Result<bool> {
+        self.writer.prepare(patience)
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A store with small pages that counts how often it is asked for one.
 #[derive(Clone, Default)]
@@ -36,8 +37,12 @@ impl Writer for Writing {
         Ok(())
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        Ok(())
+    fn is_busy(&mut self, _: usize, _: Duration) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn prepare(&mut self, _: Duration) -> Result<bool> {
+        Ok(true)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

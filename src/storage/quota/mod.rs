@@ -8,6 +8,7 @@ use crate::locks::lock;
 use jiff::Timestamp;
 use std::fs::File;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tracker::{Need, Tracker};
 
 /// Which home it is, whatever name it is found under.
@@ -175,8 +176,12 @@ impl Upload for MeteredUpload {
         result
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        self.inner.as_mut().ok_or_else(committed)?.prepare()
+    fn is_busy(&mut self, bytes: usize, patience: Duration) -> Result<bool> {
+        self.inner.as_mut().ok_or_else(committed)?.is_busy(bytes, patience)
+    }
+
+    fn prepare(&mut self, patience: Duration) -> Result<bool> {
+        self.inner.as_mut().ok_or_else(committed)?.prepare(patience)
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {

@@ -3,11 +3,11 @@
 
 use super::{Call, Client, Gcs};
 use crate::storage::object::bucket::{Bucket, Object, Writer};
-use crate::storage::object::retry::{Effort, Failure, LITTLE_PATIENCE};
+use crate::storage::object::retry::{Effort, Failure, LITTLE_PATIENCE, PATIENCE};
 use crate::storage::object::web::{header, text};
 use crate::storage::{Error, Result};
 use base64ct::{Base64, Encoding};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use ureq::http::StatusCode;
 
 /// All pieces but the last are multiples of this.
 const STEP: usize = 256 << 10;
+/// What a client waits at most for pieces to be removed that nobody needs.
+const REMOVAL: Duration = Duration::from_secs(2);
 /// What parts a request with two bodies; no JSON that is sent there has it, and the object comes last.
 const BOUNDARY: &str = "a-part-of-a-request-of-django-ftpd";
 
@@ -111,8 +113,16 @@ impl Writer for Upload {
         Ok(())
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        self.pieces.as_mut().map_or(Ok(()), Pieces::wait)
+    fn is_busy(&mut self, bytes: usize, patience: Duration) -> Result<bool> {
+        let fills_a_piece = self.buffer.len() + bytes > self.piece_size();
+        match &mut self.pieces {
+            Some(pieces) if fills_a_piece => Ok(!pieces.are_there(patience)?),
+            _ => Ok(false),
+        }
+    }
+
+    fn prepare(&mut self, patience: Duration) -> Result<bool> {
+        self.pieces.as_mut().map_or(Ok(true), |pieces| pieces.are_there(patience))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
@@ -182,14 +192,23 @@ impl Pieces {
         Ok(std::mem::take(&mut self.free))
     }
 
-    fn wait(&mut self) -> Result<()> {
+    /// Whether all that was sent is there, after having waited so long.
+    fn are_there(&mut self, patience: Duration) -> Result<bool> {
         while self.on_the_way > 0 {
-            let (result, bytes) = self.results.recv().map_err(|_| ended())?;
-            result?;
+            let (result, bytes) = match self.results.recv_timeout(patience) {
+                Err(RecvTimeoutError::Timeout) => return Ok(false),
+                other => other.map_err(|_| ended())?,
+            };
             self.on_the_way -= 1;
+            result?;
             self.free = bytes;
             self.free.clear();
         }
+        Ok(true)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        while !self.are_there(PATIENCE)? {}
         Ok(())
     }
 
@@ -203,17 +222,25 @@ impl Pieces {
 impl Drop for Pieces {
     fn drop(&mut self) {
         self.jobs = None;
-        self.is_in_vain.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        let Some(thread) = self.thread.take() else { return };
         if self.is_complete {
-            return;
+            return drop(thread.join());
         }
-        let call = Call { method: "DELETE", address: &self.address, ..Call::default() };
-        // 499 says that it was cancelled. What is left all the same, nobody sees, and it is gone in a week.
-        if let Err(Failure::Passing(why)) = self.client.ask_once(&call, LITTLE_PATIENCE) {
-            log::debug!("{why}");
+        self.is_in_vain.store(true, Ordering::Relaxed);
+        let (client, address) = (self.client.clone(), self.address.clone());
+        let (tell, removed) = crossbeam_channel::bounded::<()>(0);
+        let work = move || {
+            drop(thread.join());
+            let call = Call { method: "DELETE", address: &address, ..Call::default() };
+            // 499 says that it was cancelled. What is left all the same, nobody sees, and it is gone in a week.
+            if let Err(Failure::Passing(why)) = client.ask_once(&call, LITTLE_PATIENCE) {
+                log::debug!("{why}");
+            }
+            drop(tell);
+        };
+        // Usually nothing is left when the client is told; but it does not wait for a store that is silent.
+        if std::thread::Builder::new().name("waste".into()).spawn(work).is_ok() {
+            let _ = removed.recv_timeout(REMOVAL);
         }
     }
 }
@@ -344,8 +371,12 @@ impl Writer for Appended {
         self.upload.as_mut().ok_or_else(ended)?.write(bytes)
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        self.upload.as_mut().ok_or_else(ended)?.prepare()
+    fn is_busy(&mut self, bytes: usize, patience: Duration) -> Result<bool> {
+        self.upload.as_mut().ok_or_else(ended)?.is_busy(bytes, patience)
+    }
+
+    fn prepare(&mut self, patience: Duration) -> Result<bool> {
+        self.upload.as_mut().ok_or_else(ended)?.prepare(patience)
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {

@@ -201,14 +201,21 @@ impl Client {
     /// The same, with the text of the answer, which may still be an error (200 says only that the store has begun).
     fn ask_for_text(&self, call: &Call<'_>) -> Result<String> {
         let mut is_renewed = false;
-        call.effort.retry(|left| {
-            let answer = self.attempt(call, left, &mut is_renewed)?;
-            let body = text(answer).map_err(|why| Failure::Passing(format!("{}: {why}", self.name)))?;
-            match answers::complaint(&body) {
-                complaint if complaint.code.is_empty() => Ok(body),
-                complaint => Err(self.judge(call, StatusCode::INTERNAL_SERVER_ERROR, &complaint)),
-            }
-        })
+        call.effort.retry(|left| self.attempt_for_text(call, left, &mut is_renewed))
+    }
+
+    fn attempt_for_text(
+        &self,
+        call: &Call<'_>,
+        left: Duration,
+        is_renewed: &mut bool,
+    ) -> std::result::Result<String, Failure> {
+        let answer = self.attempt(call, left, is_renewed)?;
+        let body = text(answer).map_err(|why| Failure::Passing(format!("{}: {why}", self.name)))?;
+        match answers::complaint(&body) {
+            complaint if complaint.code.is_empty() => Ok(body),
+            complaint => Err(self.judge(call, StatusCode::INTERNAL_SERVER_ERROR, &complaint)),
+        }
     }
 
     fn attempt(&self, call: &Call<'_>, left: Duration, is_renewed: &mut bool) -> std::result::Result<Answer, Failure> {

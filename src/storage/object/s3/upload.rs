@@ -4,10 +4,10 @@
 use super::{Call, Client, LARGEST_COPY, S3, answers};
 use crate::protocol::shown::Shown;
 use crate::storage::object::bucket::{Bucket, Object, Writer};
-use crate::storage::object::retry::{Effort, LITTLE_PATIENCE, LONG_PATIENCE};
+use crate::storage::object::retry::{Effort, LITTLE_PATIENCE, LONG_PATIENCE, PATIENCE};
 use crate::storage::object::web::header;
 use crate::storage::{Error, Result};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fmt::Write;
 use std::io::Read;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use std::time::Duration;
 const SMALLEST_PART: u64 = 5 << 20;
 /// No part may be larger.
 const LARGEST_PART: usize = 5 << 30;
+/// What a client waits at most for parts to be removed that nobody needs.
+const REMOVAL: Duration = Duration::from_secs(2);
 /// So many parts have the size that is configured; there may be ten thousand of them.
 const USUAL_PARTS: u32 = 5000;
 /// Then they become twice as large behind so many, which is enough for the largest object.
@@ -46,6 +48,7 @@ struct Parts {
     free: Vec<Vec<u8>>,
     threads: Vec<JoinHandle<()>>,
     sent: u32,
+    on_the_way: usize,
     /// The number of each, and what tells it from others.
     there: Vec<(u32, String)>,
     size: u64,
@@ -106,17 +109,27 @@ impl Writer for Upload {
         Ok(())
     }
 
-    fn prepare(&mut self) -> Result<()> {
-        let Some(parts) = &mut self.parts else { return Ok(()) };
-        let rest = std::mem::take(&mut self.buffer);
-        if !rest.is_empty() {
-            parts.send(rest)?;
+    fn is_busy(&mut self, bytes: usize, patience: Duration) -> Result<bool> {
+        let fills_a_part = self.buffer.len() + bytes > self.part_size();
+        match &mut self.parts {
+            Some(parts) if fills_a_part => parts.has_no_room(patience),
+            _ => Ok(false),
         }
-        parts.wait()
+    }
+
+    fn prepare(&mut self, patience: Duration) -> Result<bool> {
+        let Some(parts) = &mut self.parts else { return Ok(true) };
+        if !self.buffer.is_empty() {
+            if parts.has_no_room(patience)? {
+                return Ok(false);
+            }
+            parts.send(std::mem::take(&mut self.buffer))?;
+        }
+        parts.are_there(patience)
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.prepare()?;
+        while !self.prepare(PATIENCE)? {}
         match self.parts.take() {
             Some(parts) => parts.complete(),
             None => {
@@ -168,6 +181,7 @@ impl Parts {
             free: Vec::new(),
             threads: Vec::new(),
             sent: 0,
+            on_the_way: 0,
             there: Vec::new(),
             size: 0,
             is_complete: false,
@@ -202,6 +216,7 @@ impl Parts {
         self.size += part.len() as u64;
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
         jobs.send((self.sent, part)).map_err(|_| ended())?;
+        self.on_the_way += 1;
         self.note_those_there()?;
         Ok(self.free.pop().unwrap_or_default())
     }
@@ -214,6 +229,7 @@ impl Parts {
     }
 
     fn note(&mut self, (number, result, mut part): (u32, Result<String>, Vec<u8>)) -> Result<()> {
+        self.on_the_way -= 1;
         self.there.push((number, result?));
         part.clear();
         self.free.push(part);
@@ -244,18 +260,32 @@ impl Parts {
         Ok(())
     }
 
-    /// No more parts come: waits until all are there.
-    fn wait(&mut self) -> Result<()> {
-        self.jobs = None;
-        while let Ok(result) = self.results.recv() {
-            self.note(result)?;
+    /// Whether no thread is free, after having waited so long for one.
+    fn has_no_room(&mut self, patience: Duration) -> Result<bool> {
+        self.note_those_there()?;
+        if self.on_the_way < self.threads.len() {
+            return Ok(false);
         }
-        Ok(())
+        match self.results.recv_timeout(patience) {
+            Ok(result) => self.note(result).map(|()| false),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Whether all parts that were sent are there, after having waited so long for one.
+    fn are_there(&mut self, patience: Duration) -> Result<bool> {
+        while self.on_the_way > 0 {
+            match self.results.recv_timeout(patience) {
+                Ok(result) => self.note(result)?,
+                Err(RecvTimeoutError::Timeout) => return Ok(false),
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+            }
+        }
+        Ok(true)
     }
 
     /// All parts are there, and become the object.
     fn complete(mut self) -> Result<()> {
-        self.wait()?;
         if self.there.len() != usize::try_from(self.sent).unwrap_or(usize::MAX) {
             return Err(ended());
         }
@@ -269,14 +299,19 @@ impl Parts {
         let query = [("uploadId", self.id.as_str())];
         let (key, body) = (Some(self.key.as_str()), body.as_bytes());
         let call = Call { method: "POST", key, query: &query, body, ..Call::default() };
-        let result = self.client.ask_for_text(&call).and_then(|body| {
+        let (mut attempts, mut is_renewed) = (0, false);
+        let result = call.effort.retry(|left| {
+            attempts += 1;
+            self.client.attempt_for_text(&call, left, &mut is_renewed)
+        });
+        let result = result.and_then(|body| {
             answers::value(&body, "CompleteMultipartUploadResult", "ETag")
                 .map(drop)
                 .map_err(|why| self.client.nonsense(&why))
         });
         match result {
             // An answer that was lost comes as this to whom asks again.
-            Err(Error::NotFound) if self.is_there() => {}
+            Err(Error::NotFound) if attempts > 1 && self.is_there() => {}
             other => other.map_err(|error| self.client.not_missing(error, GONE))?,
         }
         self.is_complete = true;
@@ -294,23 +329,30 @@ impl Parts {
 impl Drop for Parts {
     fn drop(&mut self) {
         self.jobs = None;
-        self.is_in_vain.store(true, Ordering::Relaxed);
-        // A part that came after the abort would stay.
-        self.threads.drain(..).for_each(|thread| drop(thread.join()));
         if self.is_complete {
-            return;
+            return self.threads.drain(..).for_each(|thread| drop(thread.join()));
         }
+        self.is_in_vain.store(true, Ordering::Relaxed);
+        let threads = std::mem::take(&mut self.threads);
         let waste = Waste { client: self.client.clone(), key: self.key.clone(), id: self.id.clone() };
-        if let Err(error) = waste.remove(LITTLE_PATIENCE) {
+        let (tell, removed) = crossbeam_channel::bounded::<()>(0);
+        let work = move || {
+            // A part that came after the abort would stay.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            let result = waste.remove(LITTLE_PATIENCE);
+            drop(tell);
+            let Err(error) = result else { return };
             waste.log(&error, "it is asked for some minutes to remove them");
-            let later = move || {
-                if let Err(error) = waste.remove(LONG_PATIENCE) {
-                    waste.log(&error, "nobody asks any more");
-                }
-            };
-            if let Err(error) = std::thread::Builder::new().name("waste".into()).spawn(later) {
-                log::warn!("no thread for it: {error}");
+            if let Err(error) = waste.remove(LONG_PATIENCE) {
+                waste.log(&error, "nobody asks any more");
             }
+        };
+        match std::thread::Builder::new().name("waste".into()).spawn(work) {
+            // Usually nothing is left when the client is told; but it does not wait for a store that is silent.
+            Ok(_) => {
+                let _ = removed.recv_timeout(REMOVAL);
+            }
+            Err(error) => log::warn!("parts of {} are left in the store: {error}", self.client.name),
         }
     }
 }
