@@ -259,9 +259,6 @@ def tls(made, handler, has_certificate):
 def files(made, handler):
     if handler.changed("use_gmt_times") is False:
         made.option("local_times", True)
-    user = setting("FILE_ACCESS_USER")
-    if user:
-        made.no_equivalent("FTPSERVER_FILE_ACCESS_USER", user, "run the server as this user")
     filesystem = setting("FILESYSTEM") or handler.changed("abstracted_fs")
     if not filesystem:
         return
@@ -292,10 +289,21 @@ def journal(made, handler):
 
 
 def process(made):
-    made.comment("It runs in the foreground; systemd, supervisor or Docker keep it there.")
-    for name in ["DAEMONIZE", "DAEMONIZE_OPTIONS", "PIDFILE"]:
-        if setting(name):
-            made.no_equivalent(f"FTPSERVER_{name}", setting(name), "not yet")
+    if setting("FILE_ACCESS_USER"):
+        made.option("file_access_user", setting("FILE_ACCESS_USER"))
+    if setting("PIDFILE"):
+        made.option("pidfile", os.path.abspath(setting("PIDFILE")))
+    if not setting("DAEMONIZE"):
+        made.comment("It runs in the foreground; systemd, supervisor or Docker keep it there.")
+        return
+    made.option("daemonize", True)
+    options = setting("DAEMONIZE_OPTIONS") or {}
+    log = options.get("err_log") or options.get("out_log")
+    if log and log != os.devnull:
+        made.option("log_file", os.path.abspath(log))
+    else:
+        made.comment("Without it, the log goes to the system's log:")
+        made.example("log_file", "/var/log/django-ftpd/django-ftpd.log")
 
 
 class Handler:
