@@ -262,19 +262,20 @@ def files(made, handler):
     filesystem = setting("FILESYSTEM") or handler.changed("abstracted_fs")
     if not filesystem:
         return
-    made.no_equivalent("FTPSERVER_FILESYSTEM", path_of(filesystem), "the server serves directories")
+    made.no_equivalent("FTPSERVER_FILESYSTEM", path_of(filesystem), "storage says whether homes are on a disk or in a bucket")
     storage = getattr(settings, "STORAGES", {}).get("default", {})
     options = storage.get("OPTIONS", {})
     bucket = options.get("bucket_name") or getattr(settings, "AWS_STORAGE_BUCKET_NAME", None)
     bucket = bucket or getattr(settings, "GS_BUCKET_NAME", None)
     backend = storage.get("BACKEND") or getattr(settings, "DEFAULT_FILE_STORAGE", "")
     if bucket:
-        made.no_equivalent("STORAGES", f"{backend}, bucket {bucket}", "not yet")
+        kind = "gcs" if "gcloud" in backend else "s3"
+        made.no_equivalent("STORAGES", f"{backend}, bucket {bucket}", f'storage = "{kind}" and a section [{kind}]')
     elif backend.endswith(".FileSystemStorage"):
         root = options.get("location") or settings.MEDIA_ROOT
         made.no_equivalent("STORAGES", f"{backend} in {root}", "give the groups homes in that directory")
     else:
-        made.no_equivalent("STORAGES", backend, "not yet")
+        made.no_equivalent("STORAGES", backend, "homes are on a disk, in S3 or in Google Cloud Storage")
 
 
 def journal(made, handler):
