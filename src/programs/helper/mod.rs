@@ -23,7 +23,7 @@ use rustix::net::{AddressFamily, RecvFlags, Shutdown, SocketFlags, SocketType, s
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,8 @@ impl Helper {
     pub fn start(mut command: Command, programs: Vec<Program>) -> io::Result<Helper> {
         let (socket, theirs) = pair()?;
         set_socket_timeout(&socket, Timeout::Send, Some(ANSWER))?;
-        let child = command.stdin(theirs).stdout(Stdio::null()).spawn()?;
+        // Its own voice is enough; an empty root has no /dev/null.
+        let child = command.stdin(theirs).stdout(io::stderr()).spawn()?;
         // Their end is held by the command.
         drop(command);
         let line = Line { socket: Some(socket), child: Mutex::new(child), programs };
