@@ -83,7 +83,9 @@ mod login;
 mod manage;
 mod manage_terminal;
 mod metrics;
+#[cfg(feature = "object-storage")]
 mod object_faults;
+#[cfg(feature = "object-storage")]
 mod object_stores;
 mod passwords;
 mod permissions;

@@ -1,6 +1,8 @@
 //! The command line: finds the command, runs it, and tells people in one line what went wrong.
 
 mod background;
+#[cfg(feature = "object-storage")]
+mod buckets;
 mod check;
 mod completions;
 mod control;

@@ -4,6 +4,7 @@
 //! account's home, or nothing.
 
 mod disk;
+#[cfg(feature = "object-storage")]
 pub mod object;
 mod quota;
 mod read_only;

@@ -7,6 +7,7 @@ mod control;
 mod embedded;
 mod managed;
 mod server;
+#[cfg(feature = "object-storage")]
 pub mod store;
 mod tls;
 
