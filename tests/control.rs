@@ -227,7 +227,7 @@ fn stop_returns_when_the_server_is_gone() {
     let data = ann.passive();
     ann.send("STOR up").expect(150);
     let stop = server.command(&["stop"]).spawn().unwrap();
-    server.expect_log("stopping, as was asked for on the control socket");
+    server.expect_log("stop was asked for on the control socket");
     assert_eq!(server.sessions().len(), 1, "it can be asked meanwhile");
     data.write(b"the end").close();
     ann.expect(226);

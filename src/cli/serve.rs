@@ -43,7 +43,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
 
 fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure> {
     let person = privileges::person(&config)?;
-    let log = logging::start(&config, herald.is_some(), person.as_ref().map(|person| person.user))?;
+    let log = logging::start(&config, herald.is_some(), person.as_ref())?;
     let opened = open(config, person.as_ref(), &[])?;
     let address = opened.server.address();
     if let Some(address) = opened.server.implicit_address() {

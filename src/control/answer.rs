@@ -9,7 +9,7 @@ use crate::session::{Flow, Glance};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Does what is asked, and answers it with one line or more.
+/// Does what is asked, and answers it with one line or more. The end of the server comes after the answer, see [`end`].
 pub(super) fn answer(desk: &Desk, request: &Request) -> Vec<u8> {
     let Papers { remote, followers, .. } = &*desk.0;
     match request {
@@ -31,21 +31,30 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Vec<u8> {
             counted(usize::from(was_banned))
         }
         Request::Reload => desk.reload().map_or_else(|why| error(&why), |text| said(&text)),
-        Request::Drain => {
-            let sessions = remote.who().len();
-            log::info!("no more clients are taken; the server stops when the {sessions} who are on have left");
-            remote.drain();
-            counted(sessions)
-        }
+        Request::Drain if remote.is_ending() => said("the server ends already, and now it stops"),
+        Request::Drain => match remote.who().len() {
+            0 => said("nobody is on; the server stops"),
+            1 => said("no more clients are taken; the server stops when 1 session has left"),
+            more => said(&format!("no more clients are taken; the server stops when {more} sessions have left")),
+        },
         Request::Stop => {
-            log::info!("stopping, as was asked for on the control socket");
-            remote.stop();
             let mut object = agreed();
             object.number("seconds", remote.grace().as_secs());
             object.finish()
         }
         Request::Metrics => said(&metrics::text(remote, followers)),
     }
+}
+
+/// Ends the server, if that was asked for. Who does not read the log can't keep it from ending.
+pub(super) fn end(desk: &Desk, request: &Request) {
+    let remote = &desk.0.remote;
+    match request {
+        Request::Stop => remote.stop(),
+        Request::Drain => remote.drain(),
+        _ => return,
+    }
+    log::info!("{} was asked for on the control socket", request.name());
 }
 
 /// One line for people.

@@ -58,7 +58,7 @@ impl Request {
         object.finish()
     }
 
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Request::Who => "who",
             Request::Kick(_) => "kick",
@@ -79,7 +79,9 @@ fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, String
 
 fn address(object: &Map<String, Value>) -> Result<IpAddr, String> {
     let text = text(object, "address")?;
-    text.parse().map_err(|_| format!("{text:?} is not an IP address"))
+    // A list of bans has networks, of which each address will do.
+    let address = text.strip_suffix("/64").filter(|address| address.contains(':')).unwrap_or(text);
+    address.parse().map_err(|_| format!("{text:?} is not an IP address"))
 }
 
 fn period(object: &Map<String, Value>) -> Result<Option<Duration>, String> {

@@ -76,17 +76,19 @@ fn converse(stream: UnixStream, desk: &Desk) {
         Err(error) => return log::debug!("control: {error}"),
     };
     let answer = match &request {
-        Ok(Request::Stop) if lock(&desk.0.waiting).len() >= MOST => answer::error("it stops already"),
         Ok(request) => answer(desk, request),
         Err(why) => answer::error(why),
     };
     peer.until = Instant::now() + PATIENCE;
-    match peer.write_all(&answer) {
-        // It ends with the process.
-        Ok(()) if request == Ok(Request::Stop) => lock(&desk.0.waiting).push(stream),
-        Ok(()) => {}
-        Err(error) => log::debug!("control: {error}"),
+    if let Err(error) = peer.write_all(&answer) {
+        log::debug!("control: {error}");
     }
+    let Ok(request) = request else { return };
+    if request == Request::Stop && lock(&desk.0.waiting).len() < MOST {
+        // It ends with the process.
+        lock(&desk.0.waiting).push(stream);
+    }
+    answer::end(desk, &request);
 }
 
 /// A line that is neither too long nor too late.

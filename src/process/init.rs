@@ -1,8 +1,9 @@
 //! The first process of a container. It runs the server as its child, hands signals on, and takes in the children that
 //! others leave behind: where this program is all there is, nobody else does.
 
+use super::activation;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -18,8 +19,11 @@ pub fn is_needed() -> bool {
 
 /// Starts this program anew, with the same arguments, and returns its exit status when it has ended.
 pub fn look_after_the_server() -> io::Result<u8> {
+    if activation::are_ours() {
+        return Err(io::Error::other("sockets were given to process 1, which is not the server; have it bind its own"));
+    }
     // Before there is a child whose end could be overlooked.
-    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])?;
+    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
     let server = start()?;
     for signal in signals.forever() {
         if signal == SIGCHLD {

@@ -1,6 +1,10 @@
 //! Limits that the system sets.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::time::{Duration, Instant};
+
+/// Threads that have ended are gone after that.
+const LAST_MOMENTS: Duration = Duration::from_millis(500);
 
 /// Allows as many open files as the hard limit does: each session needs one, each transfer two more.
 pub fn raise_open_files() {
@@ -16,4 +20,16 @@ pub fn raise_open_files() {
 /// Lets sessions decide about the mode of new files alone.
 pub fn clear_umask() {
     rustix::process::umask(rustix::fs::Mode::empty());
+}
+
+/// How many threads this process has, as far as that can be told. One that was joined is seen for a moment longer.
+pub fn threads_left() -> usize {
+    let until = Instant::now() + LAST_MOMENTS;
+    loop {
+        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        if threads <= 1 || Instant::now() >= until {
+            return threads;
+        }
+        std::thread::sleep(LAST_MOMENTS / 100);
+    }
 }

@@ -3,14 +3,18 @@
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use rustix::process::Pid;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Who looks may meet a server that ends and removes the file.
 const ATTEMPTS: usize = 10;
+/// Between two attempts with a file that somebody else has locked.
+const PAUSE: Duration = Duration::from_millis(100);
 /// No number of a process is longer.
 const LONGEST: usize = 20;
 
@@ -37,12 +41,20 @@ impl Pidfile {
     /// Locks the file and writes the number of this process.
     pub fn lock(path: &Path) -> Result<Pidfile, Refusal> {
         let wrong = |why: String| Refusal::Unusable(format!("{}: {why}", path.display()));
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let mut file = open(path).map_err(|error| wrong(reason(&error)))?;
             let number = number(&mut file).map_err(wrong)?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Refusal::Taken(taken(path, &number))),
+                Err(TryLockError::WouldBlock) if runs(&number) => return Err(Refusal::Taken(taken(path, &number))),
+                Err(TryLockError::WouldBlock) => {
+                    // Whoever may read a file can lock it. A server would have written its number by now.
+                    std::thread::sleep(PAUSE);
+                    if attempt == ATTEMPTS / 2 && has_name(&file, path) {
+                        std::fs::remove_file(path).map_err(|error| wrong(error.to_string()))?;
+                    }
+                    continue;
+                }
                 Err(TryLockError::Error(error)) => return Err(wrong(error.to_string())),
             }
             if has_name(&file, path) {
@@ -50,7 +62,9 @@ impl Pidfile {
                 return Ok(Pidfile(Arc::new(Locked { path: path.to_path_buf(), file })));
             }
         }
-        Err(wrong("it comes and goes; are there servers that start and end all the time?".to_string()))
+        Err(wrong(
+            "somebody has it, or it comes and goes; are there servers that start and end all the time?".to_string(),
+        ))
     }
 
     /// Removes it; where that is not allowed any more, empties it.
@@ -115,6 +129,12 @@ fn number(file: &mut File) -> Result<String, String> {
         true => Ok(String::from_utf8_lossy(number).into_owned()),
         false => Err("holds something else than the number of a process; it is left as it is".to_string()),
     }
+}
+
+/// Whether there is a process of that number.
+fn runs(number: &str) -> bool {
+    let pid = number.parse().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 fn taken(path: &Path, number: &str) -> String {

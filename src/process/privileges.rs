@@ -1,8 +1,9 @@
 //! Root becomes the user who serves, for ever. Each thread has a user of its own, so there must be no other yet.
 
+use super::limits;
 use super::users::{Person, SystemUser};
 use rustix::process::{DumpableBehavior, Gid, Uid};
-use std::path::Path;
+use std::io;
 
 /// Whether this process may become that user, or why not.
 pub fn check(user: SystemUser) -> Result<(), String> {
@@ -25,14 +26,31 @@ pub fn become_user(person: &Person) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    if let Some(threads) = threads().filter(|threads| *threads != 1) {
-        return Err(format!("there are {threads} threads already, of which only one would become that user"));
+    match limits::threads_left() {
+        1 => {}
+        threads => {
+            return Err(format!("there are {threads} threads already, of which only one would become that user"));
+        }
     }
     turn_thread_into(person).map_err(|errno| format!("the system refuses that: {errno}"))?;
     verify(person)?;
     // The system has hidden /proc/self/fd from us, through which modes and times of files are changed.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
         .map_err(|errno| format!("the process can't see its own files: {errno}"))
+}
+
+/// Does something as that user, in a thread that ends with it.
+pub fn doing<T: Send>(person: &Person, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    if !rustix::process::geteuid().is_root() {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
+            turn_thread_into(person)?;
+            work()
+        })?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread has ended")))
+    })
 }
 
 /// This thread alone; the others stay what they are.
@@ -75,10 +93,6 @@ fn four(status: &str, key: &str, number: u32) -> bool {
 }
 
 /// How many threads this process has, where /proc tells.
-fn threads() -> Option<usize> {
-    Some(Path::new("/proc/self/task").read_dir().ok()?.count())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,17 +18,14 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
+use super::limits;
 use crate::locks::lock;
 
 /// The newest version of the kernel's interface whose rights were tried here; what later ones forbid is not forbidden.
 const TRIED: ABI = ABI::V7;
 /// With the first one, no file can be moved to another directory: half an FTP server.
 const FIRST_USABLE: i32 = 2;
-
-/// Threads that have ended are gone after that.
-const LAST_MOMENTS: Duration = Duration::from_millis(500);
 
 /// Places by their numbers may become others when nobody holds them: those of /proc.
 static HELD: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
@@ -98,7 +95,7 @@ impl Sandbox {
     /// Keeps this thread, and those that it will start, to what is allowed, for good. There must be no other: it
     /// would stay free.
     pub fn enter(&self) -> Result<Entered, String> {
-        let threads = threads_left();
+        let threads = limits::threads_left();
         if threads > 1 {
             return Err(format!("{threads} threads run already, and some would stay outside"));
         }
@@ -169,18 +166,6 @@ fn open(path: &Path) -> Result<Option<(OwnedFd, bool)>, String> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Fifo | FileType::Socket if path.starts_with("/dev") || path.starts_with("/proc") => Ok(None),
         kind => Ok(Some((place, kind == FileType::Directory))),
-    }
-}
-
-/// How many threads this process has, as far as that can be told. One that was joined is seen for a moment longer.
-fn threads_left() -> usize {
-    let until = Instant::now() + LAST_MOMENTS;
-    loop {
-        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-        if threads <= 1 || Instant::now() >= until {
-            return threads;
-        }
-        std::thread::sleep(LAST_MOMENTS / 100);
     }
 }
 

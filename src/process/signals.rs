@@ -1,5 +1,7 @@
 //! Signals that stop the server or ask it for something, or end another command.
 
+use crossbeam_channel::bounded;
+use log::Level;
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -58,14 +60,14 @@ impl Waiting {
                     (SIGHUP, Some(reload)) => reload(),
                     _ => match stop.take() {
                         Some(stop) => {
-                            log::info!("stopping; a second signal ends running transfers at once");
                             stopped = Some((signal, Instant::now()));
                             stop();
+                            tell(Level::Info, "stopping; a second signal ends running transfers at once");
                         }
                         None if stopped.is_some_and(|(first, at)| first == signal && at.elapsed() < ECHO) => {}
                         None => {
-                            log::warn!("stopped at once by a second signal");
                             last();
+                            tell(Level::Warn, "stopped at once by a second signal");
                             std::process::exit(KILLED);
                         }
                     },
@@ -76,6 +78,18 @@ impl Waiting {
             low_level::unregister(id);
         }
         Ok(())
+    }
+}
+
+/// Has the log say so, but does not wait for it for long: its reader may have stopped.
+fn tell(level: Level, text: &'static str) {
+    let (said, heard) = bounded::<()>(0);
+    let speaker = move || {
+        log::log!(level, "{text}");
+        drop(said);
+    };
+    if std::thread::Builder::new().name("signals".into()).spawn(speaker).is_ok() {
+        let _ = heard.recv_timeout(ECHO);
     }
 }
 

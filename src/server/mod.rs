@@ -211,8 +211,11 @@ impl Server {
         let reception = Reception { listener: self.listener, implicit: self.implicit, shared: &shared };
         self.supervisor.ready();
         let result = reception.serve(&mut *self.supervisor);
-        while result.is_ok() && !shared.registry.wait_until_drained(LOOK_AROUND) {
-            self.supervisor.alive();
+        while result.is_ok() {
+            let next = self.supervisor.alive().map(|at| at.saturating_duration_since(Instant::now()));
+            if shared.registry.wait_until_drained(next.unwrap_or(LOOK_AROUND).min(LOOK_AROUND)) {
+                break;
+            }
         }
         self.supervisor.stopping();
         let grace = *lock(&shared.grace);

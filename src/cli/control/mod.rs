@@ -48,10 +48,7 @@ pub(super) fn run(command: Command, args: impl Iterator<Item = OsString>) -> Res
         Deed::Unban(address) => unban(&socket, address),
         Deed::Reload => reload(&socket),
         Deed::Drain => {
-            say(&match count(&asked(&socket, &Request::Drain)?) {
-                0 => "nobody is on; the server stops\n".to_string(),
-                count => format!("no more clients are taken; the server stops when {} left\n", have(count)),
-            });
+            say(&format!("{}\n", text(&asked(&socket, &Request::Drain)?)));
             Ok(())
         }
         Deed::Stop => stop(&socket),

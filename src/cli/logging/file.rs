@@ -1,7 +1,8 @@
 //! The file of the log: it grows at its end, and is opened anew when its name stands for another one.
 
 use super::shape::Shape;
-use crate::process::users::SystemUser;
+use crate::process::privileges;
+use crate::process::users::Person;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -28,13 +29,12 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Opens it, or makes it for that user.
-    pub(super) fn open(path: &Path, shape: Shape, user: Option<SystemUser>) -> io::Result<LogFile> {
-        let is_new = !path.exists();
-        let file = open(path)?;
-        if let Some(user) = user.filter(|_| is_new && rustix::process::geteuid().is_root()) {
-            std::os::unix::fs::fchown(&file, Some(user.uid), Some(user.gid))?;
-        }
+    /// Opens it, or makes it, as the user who serves: a link that this user has made there leads root nowhere.
+    pub(super) fn open(path: &Path, shape: Shape, person: Option<&Person>) -> io::Result<LogFile> {
+        let file = match person {
+            Some(person) => privileges::doing(person, || open(path))?,
+            None => open(path)?,
+        };
         Ok(LogFile {
             path: path.to_path_buf(),
             shape,

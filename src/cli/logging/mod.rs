@@ -6,15 +6,16 @@ mod shape;
 use super::Failure;
 use crate::config::{Config, LogFormat};
 use crate::locks::lock;
-use crate::process::users::SystemUser;
+use crate::process::users::Person;
 use crate::protocol::shown::Shown;
 use crate::syslog::{self, SystemLog};
 use env_logger::{Builder, Target, WriteStyle};
 use file::LogFile;
 use shape::Shape;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,16 +39,16 @@ impl Log {
     }
 }
 
-/// As the configuration says; a server in the background has no standard error. The file, if it is a new one, is for
-/// the user who serves.
-pub(super) fn start(config: &Config, is_background: bool, user: Option<SystemUser>) -> Result<Log, Failure> {
+/// As the configuration says; a server in the background has no standard error. The file is opened by the user who
+/// serves.
+pub(super) fn start(config: &Config, is_background: bool, person: Option<&Person>) -> Result<Log, Failure> {
     let shape = match config.log_format {
         LogFormat::Text => Shape::Text,
         LogFormat::Json => Shape::Json,
     };
     if let Some(path) = &config.log_file {
-        let file = LogFile::open(path, shape.clone(), user)
-            .map_err(|error| Failure::Configuration(format!("log_file: {}: {error}", path.display())))?;
+        let file = LogFile::open(path, shape.clone(), person)
+            .map_err(|error| Failure::Configuration(cannot_log(path, &error, config)))?;
         let file = Arc::new(Mutex::new(file));
         begin(config, shape, Target::Pipe(Box::new(Lines(file.clone()))));
         std::panic::set_hook(Box::new(log_panic));
@@ -61,6 +62,16 @@ pub(super) fn start(config: &Config, is_background: bool, user: Option<SystemUse
         begin(config, shape, Target::Stderr);
     }
     Ok(Log(None))
+}
+
+fn cannot_log(path: &Path, error: &io::Error, config: &Config) -> String {
+    let advice = match &config.file_access_user {
+        Some(name) if error.kind() == ErrorKind::PermissionDenied => {
+            format!("; {name} (file_access_user) has to be able to write it: install -d -o {name} DIRECTORY")
+        }
+        _ => String::new(),
+    };
+    format!("log_file: {}: {error}{advice}", path.display())
 }
 
 fn begin(config: &Config, shape: Shape, target: Target) {
