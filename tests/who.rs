@@ -114,8 +114,14 @@ fn names_do_nothing_to_a_terminal() {
 fn the_state_is_logged_when_a_signal_asks_for_it() {
     let server = TestServer::start();
     let _ann = server.login("ann");
-    server.signal(Signal::USR1);
-    server.expect_log("state: 1 sessions (0 pending, 1 idle, 0 busy, 0 transferring), 0 banned addresses, since ");
+    // A command is answered a moment before its session rests.
+    eventually("it is logged", || {
+        server.signal(Signal::USR1);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server
+            .log()
+            .contains("state: 1 sessions (0 pending, 1 idle, 0 busy, 0 transferring), 0 banned addresses, since ")
+    });
     server.expect_log(" state=idle username=\"ann\" idle_seconds=0");
 }
 
