@@ -72,6 +72,39 @@ fn all_of_the_process_becomes_that_user_and_there_is_no_way_back() {
 }
 
 #[test]
+fn a_link_in_the_place_of_the_log_leads_root_nowhere() {
+    let builder = TestServer::with(&[]);
+    let (log, precious) = (builder.outside("log"), builder.outside("precious"));
+    std::fs::write(&precious, "root's own").unwrap();
+    std::fs::set_permissions(&precious, PermissionsExt::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink(&precious, &log).unwrap();
+    let Some(builder) = as_somebody_else(builder.args(&["--log-file", log.to_str().unwrap()])) else { return };
+    assert!(builder.fails().1.contains("log_file: "));
+    let builder = TestServer::with(&[]);
+    let (log, closed) = (builder.outside("log"), builder.outside("closed"));
+    // Where only root can make files.
+    std::fs::create_dir(&closed).unwrap();
+    std::os::unix::fs::symlink(closed.join("new"), &log).unwrap();
+    let Some(builder) = as_somebody_else(builder.args(&["--log-file", log.to_str().unwrap()])) else { return };
+    refused(builder, "log_file: ");
+}
+
+#[test]
+fn a_log_of_their_own_is_made_by_that_user() {
+    let builder = TestServer::with(&[]);
+    let log = builder.outside("server.log");
+    let Some(builder) = as_somebody_else(builder.args(&["--log-file", log.to_str().unwrap()])) else { return };
+    let server = builder.start_quietly();
+    let made = std::fs::metadata(&log).unwrap();
+    assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (UID, GID, 0o640));
+    std::fs::rename(&log, server.outside("old.log")).unwrap();
+    server.signal(Signal::HUP);
+    eventually("it is opened anew, in the sandbox, too", || log.exists());
+    assert_eq!(std::fs::metadata(&log).unwrap().uid(), UID);
+    server.stop();
+}
+
+#[test]
 fn a_user_of_the_system_has_all_groups() {
     if !is_root() {
         return refused(TestServer::with(&["--file-access-user", "nobody"]), "only root can become another user");

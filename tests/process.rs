@@ -80,6 +80,22 @@ fn of_many_that_start_at_once_one_gets_the_pidfile() {
     assert!(!pidfile.exists());
 }
 
+/// Whoever may read it can lock it.
+#[test]
+fn a_pidfile_that_a_stranger_has_locked_does_not_keep_the_server_from_starting() {
+    let (builder, pidfile) = with_pidfile();
+    for left in ["", "4194305\n"] {
+        std::fs::write(&pidfile, left).unwrap();
+        let stranger = std::fs::File::open(&pidfile).unwrap();
+        stranger.lock_shared().unwrap();
+        let server = TestServer::with(&["--pidfile", pidfile.to_str().unwrap()]).start();
+        assert_eq!(std::fs::read_to_string(&pidfile).unwrap().trim(), server.pid().to_string());
+        server.stop();
+        drop(stranger);
+    }
+    drop(builder);
+}
+
 #[test]
 fn nothing_else_is_taken_for_a_pidfile() {
     let (builder, _) = with_pidfile();
