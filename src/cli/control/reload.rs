@@ -3,33 +3,40 @@
 
 use super::super::serve::warn_of;
 use super::super::{parts, stores};
-use crate::accounts::{Accounts, Verifier};
+use crate::accounts::{Accounts, HomeTemplate, Verifier};
 use crate::config::{Config, Loaded};
 use crate::locks::lock;
-use crate::server::Remote;
+use crate::server::{Remote, Server};
 use crate::session::{Services, Settings};
 use std::sync::{Arc, Mutex};
 
 /// Knows what is in force.
-pub(super) struct Reloader {
+pub(in crate::cli) struct Reloader {
     in_force: Mutex<Config>,
+    start: Start,
     remote: Remote,
 }
 
+/// What was found at the start, and stays as it is.
+struct Start {
+    usual_home: HomeTemplate,
+}
+
 impl Reloader {
-    pub(super) fn new(config: Config, remote: Remote) -> Reloader {
-        Reloader { in_force: Mutex::new(config), remote }
+    pub(in crate::cli) fn new(config: Config, usual_home: HomeTemplate, server: &Server) -> Reloader {
+        let start = Start { usual_home };
+        Reloader { in_force: Mutex::new(config), start, remote: server.remote() }
     }
 
     /// What is to be said of it in one line, or why nothing has changed.
-    pub(super) fn reload(&self) -> Result<String, String> {
+    pub(in crate::cli) fn reload(&self) -> Result<String, String> {
         let mut in_force = lock(&self.in_force);
         let loaded =
             Config::load(std::env::args_os().skip(2), std::env::vars_os()).map_err(|error| error.to_string())?;
         let Loaded::Run(new) = loaded else { return Err("the command line asks for help".to_string()) };
         let (config, later) = merged(&in_force, *new);
         let current = self.remote.services().ok_or("the server has not begun yet")?;
-        let services = services(&in_force, &config, &current)?;
+        let services = services(&self.start, &in_force, &config, &current)?;
         self.remote.set_services(services);
         self.remote.set_caps(parts::caps(&config));
         let (failures, period) = parts::ban_rules(&config);
@@ -45,10 +52,10 @@ impl Reloader {
 }
 
 /// What sessions are given that begin from now on. What has not changed is shared with those that run.
-fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
+fn services(start: &Start, old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
     stores::check(new)?;
     let verifier = if accounts_differ(old, new) {
-        let accounts = parts::accounts(new, None)?;
+        let accounts = parts::accounts(new, None, &start.usual_home)?;
         warn_of(&accounts.faults()?);
         Verifier::start(Arc::from(accounts)).map_err(|error| format!("no login threads: {error}"))?
     } else {
