@@ -236,3 +236,14 @@ fn who_is_that_user_already_needs_no_root_and_who_is_another_does() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains(&format!("and this is user {uid}")), "{said}");
 }
+
+#[test]
+fn a_configuration_is_read_anew_where_the_user_cannot_be_looked_up_any_more() {
+    let text = |limit: u32| format!("[user.ann]\nupload_rate = {limit}\n");
+    let Some(builder) = as_somebody_else(TestServer::with(&[]).control().file(&text(1000))) else { return };
+    let server = builder.start();
+    std::fs::write(server.outside("ftpd.conf"), text(2000)).unwrap();
+    assert_eq!(server.says(&["reload"]), "the configuration was read anew\n");
+    give_away(&server.home("ann"));
+    server.login("ann").send("MKD d").expect(257);
+}

@@ -270,3 +270,27 @@ fn a_demo_reads_nothing_anew() {
     assert!(ask("stop").status.success());
     assert!(demo.wait().unwrap().success());
 }
+
+#[test]
+fn what_the_sandbox_keeps_out_of_reach_waits_for_the_next_start() {
+    let (builder, tls) = (TestServer::with(&[]), Tls::new());
+    let other = TestServer::with(&[]);
+    let texts = [builder.outside(""), other.outside("")].map(|directory| {
+        let (certfile, keyfile) = (directory.join("cert.pem"), directory.join("key.pem"));
+        Identity::server().save(&certfile, &keyfile);
+        format!("certfile = '{}'\nkeyfile = '{}'\n", certfile.display(), keyfile.display())
+    });
+    let server = with(builder.args(&["--implicit-tls", "127.0.0.1:0"]), &texts[0]);
+    for (text, later) in [
+        (&texts[1], "certfile, keyfile"),
+        (&format!("{}masquerade_address = 'localhost'", texts[0]), "masquerade_address"),
+    ] {
+        rewrite(&server, text);
+        let said = server.says(&["reload"]);
+        assert_eq!(said, format!("the configuration was read anew; takes effect at the next start: {later}\n"));
+    }
+    server.login_in_tls("ann", &tls).send("NOOP").expect(200);
+    rewrite(&server, "");
+    server.refuses(&["reload"], 1, "certfile: implicit TLS has a port of its own");
+    server.login_in_tls("ann", &tls).send("NOOP").expect(200);
+}

@@ -9,7 +9,7 @@ use crate::events::Journal;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
 use crate::net::tls::{Files, Tls};
-use crate::process::users;
+use crate::process::users::Person;
 use crate::programs::Program;
 use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
@@ -17,14 +17,27 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
+/// Where homes are that nobody names: beside that of the user who serves; None: of who has started us. It is found once,
+/// for within the sandbox nobody can be looked up.
+pub(super) fn usual_home(person: Option<&Person>) -> HomeTemplate {
+    match person {
+        Some(person) => HomeTemplate::beside(person.home.as_deref().unwrap_or(Path::new("/"))),
+        None => HomeTemplate::beside_own_home(),
+    }
+}
+
 /// Who may log in; the program decides, where one is configured.
-pub(super) fn accounts(config: &Config, program: Option<Program>) -> Result<Box<dyn Accounts>, String> {
+pub(super) fn accounts(
+    config: &Config,
+    program: Option<Program>,
+    usual_home: &HomeTemplate,
+) -> Result<Box<dyn Accounts>, String> {
     match (&config.database, &config.export, &config.accounts_command) {
         (Some(database), None, None) => {
             let directory = DjangoDatabase::open_with(database, names(config))?;
             let has_accounts = directory.has_ftp_accounts()?;
             let unsaid = if config.home.is_some() { AllUsers::WithoutAccounts } else { AllUsers::No };
-            let rules = rules(config, unsaid)?;
+            let rules = rules(config, unsaid, usual_home)?;
             if !has_accounts && rules.all_users == AllUsers::No {
                 return Err(format!(
                     "database {}: the site has no FTP accounts (no table django_ftpserver_ftpuseraccount); to let \
@@ -36,7 +49,7 @@ pub(super) fn accounts(config: &Config, program: Option<Program>) -> Result<Box<
         }
         (None, Some(export), None) => {
             let directory = DjangoExport::open(export, names(config))?;
-            let rules = rules(config, AllUsers::No)?;
+            let rules = rules(config, AllUsers::No, usual_home)?;
             if !directory.has_ftp_accounts() && rules.all_users == AllUsers::No {
                 return Err(format!(
                     "export {}: there are no FTP accounts in it; dump django_ftpserver, too, or let every active user \
@@ -46,7 +59,7 @@ pub(super) fn accounts(config: &Config, program: Option<Program>) -> Result<Box<
             }
             site(config, directory, rules)
         }
-        (None, None, Some(_)) => command_accounts(config, program),
+        (None, None, Some(_)) => command_accounts(config, program, usual_home),
         (None, None, None) => Err("no accounts; name the site's SQLite database with --database FILE \
                                    (FTPSERVER_DATABASE, or database in the file), or what dumpdata wrote with \
                                    --export FILE"
@@ -73,22 +86,14 @@ fn site(config: &Config, directory: impl Directory + 'static, rules: Rules) -> R
     Ok(Box::new(site.legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds)))
 }
 
-fn rules(config: &Config, unsaid: AllUsers) -> Result<Rules, String> {
+fn rules(config: &Config, unsaid: AllUsers, usual_home: &HomeTemplate) -> Result<Rules, String> {
     let of = |sections: &[(String, Section)]| {
         sections.iter().map(|(name, section)| (name.clone(), section.rule.clone())).collect()
     };
     let home = config.home.as_deref().map(HomeTemplate::parse).transpose().map_err(|why| format!("home: {why}"))?;
-    let home = match (home, &config.file_access_user) {
-        (Some(home), _) => home,
-        (None, Some(user)) => {
-            let person = users::person(user).map_err(|why| format!("file_access_user: {why}"))?;
-            HomeTemplate::beside(person.home.as_deref().unwrap_or(Path::new("/")))
-        }
-        (None, None) => HomeTemplate::beside_own_home(),
-    };
     Ok(Rules {
         all_users: config.all_users.map_or(unsaid, |all| if all { AllUsers::Yes } else { AllUsers::No }),
-        home,
+        home: home.unwrap_or_else(|| usual_home.clone()),
         read: config.read_perms,
         write: config.write_perms,
         users: of(&config.sections.users),
@@ -96,13 +101,17 @@ fn rules(config: &Config, unsaid: AllUsers) -> Result<Rules, String> {
     })
 }
 
-fn command_accounts(config: &Config, program: Option<Program>) -> Result<Box<dyn Accounts>, String> {
+fn command_accounts(
+    config: &Config,
+    program: Option<Program>,
+    usual_home: &HomeTemplate,
+) -> Result<Box<dyn Accounts>, String> {
     let program = program.ok_or("accounts_command: no program is named")?;
     if !sandbox::knows_homes(config) {
         return Err(sandbox::HOMES_UNKNOWN.to_string());
     }
     let command = AccountsCommand::with(program, config.accounts_command_timeout);
-    Ok(Box::new(command.rules(rules(config, AllUsers::No)?)))
+    Ok(Box::new(command.rules(rules(config, AllUsers::No, usual_home)?)))
 }
 
 /// Where events are kept.
@@ -219,6 +228,7 @@ pub(super) fn settings(config: Config) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::users;
 
     #[test]
     fn the_library_and_the_command_line_have_the_same_defaults() {
@@ -230,8 +240,8 @@ mod tests {
     #[test]
     fn homes_that_nobody_names_are_beside_that_of_the_user_who_serves() {
         let home = |user: &str| {
-            let config = Config { file_access_user: Some(user.to_string()), ..Config::default() };
-            rules(&config, AllUsers::No).unwrap().home.expand("ann").unwrap()
+            let usual = usual_home(Some(&users::person(user).unwrap()));
+            rules(&Config::default(), AllUsers::No, &usual).unwrap().home.expand("ann").unwrap()
         };
         assert_eq!(home("root"), Path::new("/ann"));
         assert_eq!(home("4000001:4000001"), Path::new("/ann"), "who has no home");

@@ -109,8 +109,8 @@ fn files(config: &Config, sandbox: &mut Sandbox) {
     for path in [&config.xferlog, &config.log_file] {
         allow(path.as_ref(), Access::Append);
     }
-    for path in [&config.config, &config.export, &config.certfile, &config.keyfile, &config.client_ca] {
-        allow(path.as_ref(), Access::Read);
+    for path in only_read(config) {
+        allow(Some(path), Access::Read);
     }
     for path in config.sections.webhooks.iter().filter_map(|table| table.ca.as_ref()) {
         allow(Some(path), Access::Read);
@@ -133,7 +133,17 @@ fn files(config: &Config, sandbox: &mut Sandbox) {
     }
 }
 
-fn looks_up_names(config: &Config) -> bool {
+fn only_read(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    [&config.config, &config.export, &config.certfile, &config.keyfile, &config.client_ca].into_iter().flatten()
+}
+
+/// Where certificates of other names can be read: beside those of the start, and beside what is read otherwise.
+pub(super) fn readable(config: &Config) -> Vec<PathBuf> {
+    only_read(config).flat_map(|path| beside(path)).chain(config.sandbox_paths.iter().cloned()).collect()
+}
+
+/// Whether the resolver's files are open.
+pub(super) fn looks_up_names(config: &Config) -> bool {
     let is_name = |text: &String| text.parse::<Ipv4Addr>().is_err();
     let sections = &config.sections;
     let has_servers = !sections.webhooks.is_empty() || sections.s3.is_some() || sections.gcs.is_some();

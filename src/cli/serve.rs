@@ -1,11 +1,11 @@
 //! `django-ftpd serve`: the configuration becomes a server, step by step.
 
-use super::control::{self, Doors};
+use super::control::{self, Doors, Reloader};
 use super::logging::{self, Log};
 use super::programs::Programs;
 use super::supervision::Supervision;
 use super::{Failure, background, followers, parts, privileges, sandbox, stores};
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, HomeTemplate};
 use crate::config::{Config, HostPort};
 use crate::control::Desk;
 use crate::process::daemon::Herald;
@@ -59,6 +59,7 @@ pub(super) struct Opened {
     followers: followers::Prepared,
     doors: Doors,
     config: Config,
+    usual_home: HomeTemplate,
     pidfile: Option<Pidfile>,
     signals: signals::Waiting,
     notifier: Notifier,
@@ -78,8 +79,9 @@ pub(super) fn open(config: Config, person: Option<&Person>, beside: &[(PathBuf, 
     if let Some(person) = person {
         privileges::become_user(person, &config)?;
     }
-    let (server, followers) = equip(server, &config, &programs, beside)?;
-    Ok(Opened { server, followers, doors, config, pidfile, signals, notifier })
+    let usual_home = parts::usual_home(person);
+    let (server, followers) = equip(server, &config, &programs, &usual_home, beside)?;
+    Ok(Opened { server, followers, doors, config, usual_home, pidfile, signals, notifier })
 }
 
 /// Where clients come: systemd's sockets, or our own.
@@ -117,9 +119,10 @@ fn equip(
     mut server: Server,
     config: &Config,
     programs: &Programs,
+    usual_home: &HomeTemplate,
     beside: &[(PathBuf, Access)],
 ) -> Result<(Server, followers::Prepared), Failure> {
-    let accounts = parts::accounts(config, programs.accounts.clone()).map_err(Failure::Configuration)?;
+    let accounts = parts::accounts(config, programs.accounts.clone(), usual_home).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(config).map_err(Failure::Configuration)?;
     let gates = programs.gates(config).map_err(Failure::Configuration)?;
@@ -160,12 +163,15 @@ impl Opened {
     /// Starts threads, serves until a signal stops it, and leaves nothing behind. With a log there is a configuration, too,
     /// which is read anew at SIGHUP; without one SIGHUP stops, as the end of a terminal does.
     pub(super) fn serve(self, herald: Option<Herald>, log: Option<Log>) -> Result<(), Failure> {
-        let Opened { server, followers, doors, config, pidfile, signals, notifier } = self;
+        let Opened { server, followers, doors, config, usual_home, pidfile, signals, notifier } = self;
         let followers = followers.start().map_err(Failure::Configuration)?;
         limits::raise_open_files();
         limits::clear_umask();
         let status = format!("serves on {}", server.address());
-        let reload = log.map(|log| control::rereading(config, server.remote(), log, notifier.messenger(), &status));
+        let reload = log.map(|log| {
+            let reloader = Reloader::new(config, usual_home, &server);
+            control::rereading(reloader, log, notifier.messenger(), &status)
+        });
         let desk = Desk::new(server.remote(), followers.watches(), reload);
         let _open = doors.open(&desk).map_err(failed)?;
         signals.obey(control::duties(server.stopper(), desk, pidfile.clone()).map_err(failed)?).map_err(failed)?;

@@ -6,6 +6,7 @@ use super::report::{Part, Report, number};
 use crate::accounts::{Accounts, Denial, DjangoDatabase, Surveyed};
 use crate::cli::{parts, programs};
 use crate::config::Config;
+use crate::process::users;
 use crate::protocol::shown::Shown;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -15,7 +16,10 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn examine(config: &Config, server: &Server, report: &mut Report) {
     let program = programs::of_accounts(config);
-    let accounts = match program.and_then(|program| parts::accounts(config, program)) {
+    // A user that there is not, is told elsewhere.
+    let person = config.file_access_user.as_deref().and_then(|user| users::person(user).ok());
+    let usual_home = parts::usual_home(person.as_ref());
+    let accounts = match program.and_then(|program| parts::accounts(config, program, &usual_home)) {
         Ok(accounts) => accounts,
         Err(why) => return report.part("accounts").fault(why),
     };

@@ -10,7 +10,7 @@ use crate::process::notify::Notifier;
 use crate::process::pidfile::Pidfile;
 use crate::process::signals::Duties;
 use crate::process::users;
-use crate::server::{Remote, Stopper};
+use crate::server::Stopper;
 use crossbeam_channel::bounded;
 use std::io;
 
@@ -45,8 +45,8 @@ impl Doors {
 }
 
 /// Reads the configuration anew, and opens the log anew; systemd knows of it.
-pub(in crate::cli) fn rereading(config: Config, remote: Remote, log: Log, systemd: Notifier, status: &str) -> Reload {
-    let (reloader, status) = (Reloader::new(config, remote), status.to_string());
+pub(in crate::cli) fn rereading(reloader: Reloader, log: Log, systemd: Notifier, status: &str) -> Reload {
+    let status = status.to_string();
     Box::new(move || {
         systemd.reloading();
         log.reopen();

@@ -10,6 +10,7 @@ mod who;
 
 pub(super) use arguments::Command;
 pub(super) use doors::{Doors, duties, rereading};
+pub(super) use reload::Reloader;
 
 use super::{Failure, say};
 use crate::config::Problem;

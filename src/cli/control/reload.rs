@@ -2,34 +2,59 @@
 //! on, and all of it or nothing.
 
 use super::super::serve::warn_of;
-use super::super::{parts, stores};
-use crate::accounts::{Accounts, Verifier};
+use super::super::{parts, places, sandbox, stores};
+use crate::accounts::{Accounts, HomeTemplate, Verifier};
 use crate::config::{Config, Loaded};
 use crate::locks::lock;
-use crate::server::Remote;
+use crate::server::{Remote, Server};
 use crate::session::{Services, Settings};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Knows what is in force.
-pub(super) struct Reloader {
+pub(in crate::cli) struct Reloader {
     in_force: Mutex<Config>,
+    start: Start,
     remote: Remote,
 }
 
+/// What was found at the start, and stays as it is.
+struct Start {
+    usual_home: HomeTemplate,
+    /// Directories in which the sandbox lets certificates be read.
+    readable: Vec<PathBuf>,
+    looks_up_names: bool,
+    has_implicit_tls: bool,
+}
+
+impl Start {
+    /// Whether the sandbox lets a file be read, wherever links lead. What is not there, is told as that.
+    fn can_read(&self, path: &Path) -> bool {
+        let is_known = |place: &PathBuf| self.readable.iter().any(|known| place.starts_with(known));
+        !path.exists() || places::beside(path).iter().all(is_known)
+    }
+}
+
 impl Reloader {
-    pub(super) fn new(config: Config, remote: Remote) -> Reloader {
-        Reloader { in_force: Mutex::new(config), remote }
+    pub(in crate::cli) fn new(config: Config, usual_home: HomeTemplate, server: &Server) -> Reloader {
+        let start = Start {
+            usual_home,
+            readable: sandbox::readable(&config),
+            looks_up_names: sandbox::looks_up_names(&config),
+            has_implicit_tls: server.implicit_address().is_some(),
+        };
+        Reloader { in_force: Mutex::new(config), start, remote: server.remote() }
     }
 
     /// What is to be said of it in one line, or why nothing has changed.
-    pub(super) fn reload(&self) -> Result<String, String> {
+    pub(in crate::cli) fn reload(&self) -> Result<String, String> {
         let mut in_force = lock(&self.in_force);
         let loaded =
             Config::load(std::env::args_os().skip(2), std::env::vars_os()).map_err(|error| error.to_string())?;
         let Loaded::Run(new) = loaded else { return Err("the command line asks for help".to_string()) };
-        let (config, later) = merged(&in_force, *new);
+        let (config, later) = merged(&self.start, &in_force, *new);
         let current = self.remote.services().ok_or("the server has not begun yet")?;
-        let services = services(&in_force, &config, &current)?;
+        let services = services(&self.start, &in_force, &config, &current)?;
         self.remote.set_services(services);
         self.remote.set_caps(parts::caps(&config));
         let (failures, period) = parts::ban_rules(&config);
@@ -45,10 +70,10 @@ impl Reloader {
 }
 
 /// What sessions are given that begin from now on. What has not changed is shared with those that run.
-fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
+fn services(start: &Start, old: &Config, new: &Config, current: &Services) -> Result<Services, String> {
     stores::check(new)?;
     let verifier = if accounts_differ(old, new) {
-        let accounts = parts::accounts(new, None)?;
+        let accounts = parts::accounts(new, None, &start.usual_home)?;
         warn_of(&accounts.faults()?);
         Verifier::start(Arc::from(accounts)).map_err(|error| format!("no login threads: {error}"))?
     } else {
@@ -70,6 +95,13 @@ fn services(old: &Config, new: &Config, current: &Services) -> Result<Services, 
         // A name need not be looked up again.
         settings.masquerade = current.settings.masquerade.clone();
     }
+    if start.has_implicit_tls && new.certfile.is_none() {
+        return Err(
+            "certfile: implicit TLS has a port of its own, which can't do without a certificate; name one, or \
+                    restart the server without that port"
+                .to_string(),
+        );
+    }
     let tls = parts::tls(new)?.map(Arc::new);
     Ok(Services { settings, tls, verifier, ..current.clone() })
 }
@@ -89,7 +121,7 @@ fn accounts_differ(old: &Config, new: &Config) -> bool {
 }
 
 /// The new configuration with what can't change now as it was, and the names of what waits for the next start.
-fn merged(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
+fn merged(start: &Start, old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
     let mut later = Vec::new();
     macro_rules! keep {
         ($($name:literal: $($field:ident).+;)*) => {$(
@@ -145,6 +177,18 @@ fn merged(old: &Config, mut new: Config) -> (Config, Vec<&'static str>) {
     if old.sandbox && new.connect_from_data_port {
         keep! { "connect_from_data_port": connect_from_data_port; }
     }
+    if old.sandbox && !start.looks_up_names && sandbox::looks_up_names(&new) {
+        keep! { "masquerade_address": masquerade_address; }
+    }
+    let certificates = [&new.certfile, &new.keyfile, &new.client_ca];
+    if old.sandbox && !certificates.into_iter().flatten().all(|path| start.can_read(path)) {
+        // They go together.
+        keep! {
+            "certfile": certfile;
+            "keyfile": keyfile;
+            "client_ca": client_ca;
+        }
+    }
     // The program may need rights that the server has no more.
     if old.accounts_command.is_some() {
         keep! {
@@ -170,9 +214,16 @@ mod tests {
     #[test]
     fn every_option_changes_now_or_is_named() {
         let old = Config::default();
+        let start = Start {
+            usual_home: parts::usual_home(None),
+            readable: Vec::new(),
+            looks_up_names: false,
+            has_implicit_tls: false,
+        };
         for option in OPTIONS {
             let mut new = old.clone();
-            let values = ["7", "false", "true", "off", "e", "always", "refuse", "debug", "json", "/x", "h:1", "cn"];
+            let values =
+                ["7", "false", "true", "off", "e", "always", "refuse", "debug", "json", "/x", "h:1", "cn", "s3"];
             let example = match option.default {
                 Initial::Unset(_, example) => example,
                 Initial::Is(default) => values
@@ -181,7 +232,7 @@ mod tests {
                     .unwrap(),
             };
             option.set(&mut new, OsStr::new(example)).unwrap();
-            let (merged, later) = merged(&old, new.clone());
+            let (merged, later) = merged(&start, &old, new.clone());
             match *later {
                 [] => assert_eq!(merged, new, "{}", option.name),
                 [name] => assert!(name == option.name && merged == old, "{name}"),
