@@ -265,3 +265,11 @@ fn where_nothing_can_be_written_the_line_says_what() {
     refused(builder.args(&["--log-file", pipe.to_str().unwrap()]), 2, &["log_file: ", "No such device"]);
     Client::connect(TestServer::start().address()).expect(220);
 }
+
+#[test]
+fn two_files_that_are_one_are_refused() {
+    let (builder, pidfile) = with_pidfile();
+    let both = pidfile.to_str().unwrap().to_string();
+    refused(builder.args(&["--log-file", &both]), 2, &["pidfile: ", "is the file of log_file, too"]);
+    assert!(!pidfile.exists());
+}
