@@ -214,3 +214,23 @@ fn a_configuration_is_read_anew_where_the_user_cannot_be_looked_up_any_more() {
     give_away(&server.home("ann"));
     server.login("ann").send("MKD d").expect(257);
 }
+
+#[test]
+fn a_socket_that_another_user_left_is_replaced_where_only_root_writes() {
+    if !is_root() {
+        return refused(TestServer::with(&["--file-access-user", BOTH]), "only root can become another user");
+    }
+    let builder = TestServer::with(&[]).control();
+    let socket = builder.outside("control.sock");
+    let left = |mode: u32| {
+        std::fs::set_permissions(builder.outside(""), PermissionsExt::from_mode(mode)).unwrap();
+        let _ = std::fs::remove_file(&socket);
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        give_away(&socket);
+    };
+    left(0o1777);
+    let other = TestServer::with(&["--control", socket.to_str().unwrap()]);
+    refused(other, "there is a socket of somebody else (UID 54321)");
+    left(0o755);
+    assert!(builder.start().says(&["who"]).contains("nobody is on"));
+}
