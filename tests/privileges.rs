@@ -234,3 +234,25 @@ fn a_socket_that_another_user_left_is_replaced_where_only_root_writes() {
     left(0o755);
     assert!(builder.start().says(&["who"]).contains("nobody is on"));
 }
+
+#[test]
+fn passive_ports_that_only_root_has_are_told_apart_from_taken_ones() {
+    let Some(builder) = as_somebody_else(TestServer::with(&["--passive-ports", "901-902"])) else { return };
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    let server = builder.start();
+    give_away(&server.home("ann"));
+    let mut ann = server.login("ann");
+    let report = crate::support::check(&["--passive-ports", "901-902", "--file-access-user", BOTH, "127.0.0.1:0"]);
+    match text.trim().parse::<u16>().unwrap() {
+        0..=902 => drop(ann.epsv()),
+        _ => {
+            ann.send("PASV").expect(425);
+            server.expect_log("2 of 2 passive ports are not for this user");
+            report.has(
+                "fault",
+                "passive_ports",
+                "901-902: the user 54321:54322 (file_access_user) may not listen there",
+            );
+        }
+    }
+}
