@@ -273,3 +273,16 @@ fn two_files_that_are_one_are_refused() {
     refused(builder.args(&["--log-file", &both]), 2, &["pidfile: ", "is the file of log_file, too"]);
     assert!(!pidfile.exists());
 }
+
+#[test]
+fn files_without_an_end_are_refused() {
+    for option in ["--certfile", "--keyfile", "--client-ca"] {
+        let server = TestServer::with_tls(&[option, "/dev/zero"]);
+        refused(server, 2, &[&option[2..].replace('-', "_"), ": /dev/zero: is too large"]);
+    }
+    refused(
+        TestServer::with(&["--config", "/dev/zero"]),
+        2,
+        &["/dev/zero: cannot be read: there are more than 16 MiB"],
+    );
+}

@@ -35,7 +35,7 @@ fn in_file(path: &Path) -> Result<Option<PathBuf>, Problem> {
         }
         // Something else in it is wrong, perhaps what somebody is about to repair.
         Err(problem) => {
-            let text = std::fs::read_to_string(path).map_err(|_| problem.clone())?;
+            let text = file::bytes(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(problem.clone())?;
             let table = DeTable::parse(&text).map_err(|_| problem)?;
             let control = table.get_ref().iter().find(|(key, _)| key.get_ref() == "control");
             Ok(control.and_then(|(_, value)| value.get_ref().as_str()).map(PathBuf::from))

@@ -2,7 +2,7 @@
 //! problem names the file, and the line if there is one; the values of options are not looked at here.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::str;
 
@@ -17,6 +17,9 @@ use super::suggest::{nearest, no_such_option};
 use super::webhooks;
 use super::{Problem, Sections, Setting};
 
+/// Sections of a hundred thousand users have room.
+const MOST: u64 = 16 << 20;
+
 /// What a file says.
 pub(super) struct File {
     pub(super) settings: Vec<Setting>,
@@ -26,8 +29,17 @@ pub(super) struct File {
 /// What the file at `path` says.
 pub(super) fn read(path: &Path) -> Result<File, Problem> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
+    let bytes = bytes(path).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
     parse(&name, &bytes)
+}
+
+/// What is so large is no configuration, and may have no end.
+pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)? as u64 {
+        0..=MOST => Ok(bytes),
+        _ => Err(io::Error::other("there are more than 16 MiB in it")),
+    }
 }
 
 fn reason(error: &io::Error) -> String {
@@ -270,6 +282,7 @@ mod tests {
     fn files_that_cannot_be_read() {
         let problem = |path: &str| read(Path::new(path)).err().unwrap().to_string();
         assert_eq!(problem("/nowhere/x.conf"), "/nowhere/x.conf: no such file");
+        assert_eq!(problem("/dev/zero"), "/dev/zero: cannot be read: there are more than 16 MiB in it");
         assert_eq!(problem("/"), "/: is a directory, not a file");
         assert_eq!(reason(&ErrorKind::PermissionDenied.into()), "this user may not read it");
     }
