@@ -292,6 +292,8 @@ fn files_of_the_process_tell_whether_a_server_runs() {
 fn limits_and_the_sandbox_are_told() {
     let report = check(&["--max-cons", "100000000", "--no-sandbox", "127.0.0.1:0"]);
     report.has("warning", "limits", "max_cons is 100000000; raise the limit").has("note", "sandbox", "switched off");
+    let report = check(&["--sandbox-paths", "/nowhere", "127.0.0.1:0"]);
+    report.has("warning", "sandbox", "sandbox_paths: /nowhere does not exist");
     let report = check(&["--max-cons", "0", "127.0.0.1:0"]);
     report.has("note", "limits", "max_cons sets no limit");
     assert!(report.findings.iter().any(|(_, part, text)| part == "sandbox" && text.contains("Landlock")));

@@ -2,7 +2,7 @@
 
 use super::access::{Existing, Server, directory_of};
 use super::report::{Part, Report, State};
-use crate::cli::collisions;
+use crate::cli::{collisions, sandbox as paths_of_sandbox};
 use crate::config::Config;
 use crate::process::{sandbox, users};
 use crate::syslog;
@@ -95,6 +95,9 @@ fn sandbox(config: &Config, part: &mut Part<'_>) {
         (false, _) => part.note("switched off: what the server may reach is all that its user may"),
         (true, true) => part.ok(available.to_string()),
         (true, false) => part.warning(format!("{available}; the server does without it")),
+    }
+    if config.sandbox {
+        paths_of_sandbox::missing(config).for_each(|warning| part.warning(warning));
     }
 }
 
