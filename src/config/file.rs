@@ -1,8 +1,8 @@
 //! The file of options: TOML, one key for each option, sections for groups and networks, tables of programs. Every
 //! problem names the file, and the line if there is one; the values of options are not looked at here.
 
-use std::fs;
-use std::io::{self, ErrorKind, Read};
+use crate::files;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::str;
 
@@ -18,7 +18,7 @@ use super::webhooks;
 use super::{Problem, Sections, Setting};
 
 /// Sections of a hundred thousand users have room.
-const MOST: u64 = 16 << 20;
+pub(super) const MOST: u64 = 16 << 20;
 
 /// What a file says.
 pub(super) struct File {
@@ -29,17 +29,8 @@ pub(super) struct File {
 /// What the file at `path` says.
 pub(super) fn read(path: &Path) -> Result<File, Problem> {
     let name = path.display().to_string();
-    let bytes = bytes(path).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
+    let bytes = files::read(path, MOST).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
     parse(&name, &bytes)
-}
-
-/// What is so large is no configuration, and may have no end.
-pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)? as u64 {
-        0..=MOST => Ok(bytes),
-        _ => Err(io::Error::other("there are more than 16 MiB in it")),
-    }
 }
 
 fn reason(error: &io::Error) -> String {
@@ -282,7 +273,7 @@ mod tests {
     fn files_that_cannot_be_read() {
         let problem = |path: &str| read(Path::new(path)).err().unwrap().to_string();
         assert_eq!(problem("/nowhere/x.conf"), "/nowhere/x.conf: no such file");
-        assert_eq!(problem("/dev/zero"), "/dev/zero: cannot be read: there are more than 16 MiB in it");
+        assert_eq!(problem("/dev/zero"), "/dev/zero: cannot be read: it is no regular file");
         assert_eq!(problem("/"), "/: is a directory, not a file");
         assert_eq!(reason(&ErrorKind::PermissionDenied.into()), "this user may not read it");
     }

@@ -1,5 +1,6 @@
 //! The certificate and its key: read from PEM files, found to belong together and to be in force.
 
+use crate::files;
 use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -7,7 +8,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use x509_cert::certificate::{CertificateInner, Profile, Version};
@@ -17,7 +18,7 @@ use x509_cert::serial_number::SerialNumber;
 /// A certificate that expires so soon is worth a warning.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
-/// Chains, and all authorities of a system, are smaller. What has no end is not waited for.
+/// Chains, and all authorities of a system, are smaller.
 const MOST: u64 = 1 << 20;
 
 pub(super) type Certificate = CertificateInner<Lenient>;
@@ -131,7 +132,7 @@ fn damaged(error: &pem::Error) -> String {
 
 /// A file, without the mark that some editors put before the text.
 fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let text = read_all(path).map_err(|error| {
+    let text = files::read(path, MOST).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::NotFound => "no such file".to_string(),
             ErrorKind::IsADirectory => "is a directory, not a file".to_string(),
@@ -141,14 +142,6 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
         format!("{option}: {}: {why}", path.display())
     })?;
     Ok(text.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(text))
-}
-
-fn read_all(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    match fs::File::open(path)?.take(MOST + 1).read_to_end(&mut text)? as u64 {
-        0..=MOST => Ok(text),
-        _ => Err(io::Error::other("is too large: there is more than 1 MiB in it")),
-    }
 }
 
 pub(super) fn parse(certificate: &CertificateDer) -> Result<Certificate, String> {
