@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts", "events", "net"],
     &["programs", "syslog", "web"],
     &["protocol"],
-    &["locks"],
+    &["files", "locks"],
 ];
 
 /// Who alone may use a room that others could see.

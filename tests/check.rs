@@ -282,7 +282,7 @@ fn files_of_the_process_tell_whether_a_server_runs() {
     check(&["--pidfile", "/dev/null"]).has("fault", "pidfile", "there is something else in it");
     let nowhere = check(&["--pidfile", "/nowhere/pid", "--control", "/nowhere/socket", "127.0.0.1:0"]);
     nowhere.has("fault", "pidfile", "the directory /nowhere does not exist").has(
-        "warning",
+        "fault",
         "control",
         "RuntimeDirectory=",
     );
@@ -292,6 +292,8 @@ fn files_of_the_process_tell_whether_a_server_runs() {
 fn limits_and_the_sandbox_are_told() {
     let report = check(&["--max-cons", "100000000", "--no-sandbox", "127.0.0.1:0"]);
     report.has("warning", "limits", "max_cons is 100000000; raise the limit").has("note", "sandbox", "switched off");
+    let report = check(&["--sandbox-paths", "/nowhere", "127.0.0.1:0"]);
+    report.has("warning", "sandbox", "sandbox_paths: /nowhere does not exist");
     let report = check(&["--max-cons", "0", "127.0.0.1:0"]);
     report.has("note", "limits", "max_cons sets no limit");
     assert!(report.findings.iter().any(|(_, part, text)| part == "sandbox" && text.contains("Landlock")));
@@ -348,4 +350,47 @@ fn a_write_ahead_log_and_an_old_export_are_noted() {
     let report = check(&args);
     report.has("ok", "export", "written 3 days ago").has("warning", "export", "does the site still write it?");
     check(&["--export", "/nowhere/users.json"]).has("fault", "accounts", "/nowhere/users.json: it does not exist");
+}
+
+#[test]
+fn what_the_server_would_refuse_is_a_fault() {
+    let builder = good_site();
+    let path = |name: &str| text(&builder.outside(name)).to_string();
+    fs::write(builder.outside("text"), "some text that is no database\n").unwrap();
+    std::os::unix::fs::symlink("/nowhere/pid", builder.outside("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(builder.outside("pipe")).status().unwrap().success());
+    let long = path(&"x".repeat(108));
+    for (option, value, part, why) in [
+        ("--pidfile", path("link"), "pidfile", "is a symbolic link; name the file itself"),
+        ("--control", path("text"), "control", "there is something that is no socket"),
+        ("--control", "/dev/null".to_string(), "control", "there is something that is no socket"),
+        ("--control", long, "control", "at most 107 bytes"),
+        ("--control", "/nowhere/socket".to_string(), "control", "the directory /nowhere does not exist"),
+        ("--implicit-tls", "127.0.0.1:2999".to_string(), "implicit_tls", "it is where address is"),
+        ("--metrics-listen", "0.0.0.0:2999".to_string(), "metrics", "FTP is there"),
+        ("--audit-database", path("text"), "audit_database", "is no SQLite database"),
+        ("--audit-database", path("pipe"), "audit_database", "is no file"),
+        ("--log-file", path("pipe"), "log_file", "is no file"),
+        ("--log-file", path("journal"), "log_file", "is the file of journal, too"),
+    ] {
+        check(&[option, &value, "--journal", &path("journal"), "127.0.0.1:2999"]).has("fault", part, why);
+    }
+    check(&["--audit-database", &path("site.sqlite3"), "127.0.0.1:0"]).has("ok", "audit_database", "site.sqlite3");
+    let background = check(&["--daemonize", "127.0.0.1:0"]);
+    match UnixDatagram::unbound().unwrap().connect("/dev/log") {
+        Ok(()) => background.has_none("fault", "log_file"),
+        Err(_) => background.has("fault", "log_file", "daemonize: the log would go nowhere"),
+    };
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_anew_is_told() {
+    if !may_become_others() {
+        return;
+    }
+    let builder = good_site().file("timeout = 5\n");
+    let config = builder.outside("ftpd.conf");
+    let args = ["--config", text(&config), "--file-access-user", "65534:65534", "127.0.0.1:0"];
+    fs::set_permissions(&config, PermissionsExt::from_mode(0o600)).unwrap();
+    check(&args).has("warning", "configuration", "may not read it, so it can't be read anew");
 }

@@ -147,13 +147,13 @@ fn a_failure_is_told_with_the_status_and_the_line_of_the_foreground() {
 
 #[test]
 fn the_caller_does_not_wait_for_a_server_that_has_died() {
-    let builder = builder().args(&["--certfile", "pipe"]);
-    assert!(Command::new("mkfifo").arg(builder.outside("pipe")).status().unwrap().success());
+    let builder = builder();
+    assert!(Command::new("mkfifo").arg(builder.outside("events.jsonl.seq")).status().unwrap().success());
     let mut command = builder.command();
     command.current_dir(builder.outside("")).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut caller = command.spawn().unwrap();
     let pid = || std::fs::read_to_string(builder.outside("pid")).ok()?.trim().parse().ok();
-    eventually("the server waits for its certificate", || pid().is_some());
+    eventually("the server waits for the number of the last event", || pid().is_some());
     assert!(caller.try_wait().unwrap().is_none(), "the caller waits");
     rustix::process::kill_process(Pid::from_raw(pid().unwrap()).unwrap(), Signal::KILL).unwrap();
     let mut said = String::new();

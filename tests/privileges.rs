@@ -247,3 +247,45 @@ fn a_configuration_is_read_anew_where_the_user_cannot_be_looked_up_any_more() {
     give_away(&server.home("ann"));
     server.login("ann").send("MKD d").expect(257);
 }
+
+#[test]
+fn a_socket_that_another_user_left_is_replaced_where_only_root_writes() {
+    if !is_root() {
+        return refused(TestServer::with(&["--file-access-user", BOTH]), "only root can become another user");
+    }
+    let builder = TestServer::with(&[]).control();
+    let socket = builder.outside("control.sock");
+    let left = |mode: u32| {
+        std::fs::set_permissions(builder.outside(""), PermissionsExt::from_mode(mode)).unwrap();
+        let _ = std::fs::remove_file(&socket);
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        give_away(&socket);
+    };
+    left(0o1777);
+    let other = TestServer::with(&["--control", socket.to_str().unwrap()]);
+    refused(other, "there is a socket of somebody else (UID 54321)");
+    left(0o755);
+    assert!(builder.start().says(&["who"]).contains("nobody is on"));
+}
+
+#[test]
+fn passive_ports_that_only_root_has_are_told_apart_from_taken_ones() {
+    let Some(builder) = as_somebody_else(TestServer::with(&["--passive-ports", "901-902"])) else { return };
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    let server = builder.start();
+    give_away(&server.home("ann"));
+    let mut ann = server.login("ann");
+    let report = crate::support::check(&["--passive-ports", "901-902", "--file-access-user", BOTH, "127.0.0.1:0"]);
+    match text.trim().parse::<u16>().unwrap() {
+        0..=902 => drop(ann.epsv()),
+        _ => {
+            ann.send("PASV").expect(425);
+            server.expect_log("2 of 2 passive ports are not for this user");
+            report.has(
+                "fault",
+                "passive_ports",
+                "901-902: the user 54321:54322 (file_access_user) may not listen there",
+            );
+        }
+    }
+}

@@ -1,8 +1,7 @@
 //! The process: its number in a file, signals, and what can be wrong where it starts.
 
 use crate::support::{Builder, Client, Signal, TestServer, eventually, port_of_root, signal_process};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -151,11 +150,11 @@ fn also_a_second_signal_leaves_no_pidfile() {
 fn a_signal_while_the_server_starts_waits_until_it_can_end_in_order() {
     for signals in [1, 2] {
         let (builder, pidfile) = with_pidfile();
-        let pipe = builder.outside("pipe");
+        // The number of the last event is read before the first client comes.
+        let pipe = builder.outside("events.jsonl.seq");
         make_pipe(&pipe);
-        let builder = builder.args(&["--certfile", pipe.to_str().unwrap()]);
         let mut child = builder.command().stderr(Stdio::piped()).spawn().unwrap();
-        eventually("it waits for its certificate", || std::fs::read(&pidfile).is_ok_and(|text| !text.is_empty()));
+        eventually("it waits for the number", || std::fs::read(&pidfile).is_ok_and(|text| !text.is_empty()));
         signal_process(&child, Signal::HUP);
         signal_process(&child, Signal::USR1);
         signal_process(&child, Signal::TERM);
@@ -168,16 +167,7 @@ fn a_signal_while_the_server_starts_waits_until_it_can_end_in_order() {
             assert_eq!(child.wait().unwrap().code(), Some(130), "a start that hangs can be ended");
             continue;
         }
-        let certificate = crate::support::Identity::server();
-        let (certfile, keyfile) = (builder.outside("cert.pem"), builder.outside("key.pem"));
-        certificate.save(&certfile, &keyfile);
-        let pem = [std::fs::read(certfile).unwrap(), std::fs::read(keyfile).unwrap()].concat();
-        // It is read for the certificate and for the key.
-        while child.try_wait().unwrap().is_none() {
-            let opened = std::fs::OpenOptions::new().write(true).custom_flags(0o4000).open(&pipe);
-            let _ = opened.and_then(|mut pipe| pipe.write_all(&pem));
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        std::fs::write(&pipe, "7\n").unwrap();
         let output = child.wait_with_output().unwrap();
         let log = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{log}");
@@ -191,12 +181,12 @@ fn a_signal_while_the_server_starts_waits_until_it_can_end_in_order() {
 #[test]
 fn while_it_opens_its_files_there_is_one_thread() {
     let (builder, pidfile) = with_pidfile();
-    let pipe = builder.outside("pipe");
+    let pipe = builder.outside("events.jsonl.seq");
     make_pipe(&pipe);
-    let args = ["--accounts-command", "/bin/true", "--no-sandbox", "--certfile", pipe.to_str().unwrap()];
+    let args = ["--accounts-command", "/bin/true", "--no-sandbox"];
     let builder = builder.without_site().args(&args);
     let mut child = builder.command().stderr(Stdio::null()).spawn().unwrap();
-    eventually("it waits for its certificate", || std::fs::read(&pidfile).is_ok_and(|text| !text.is_empty()));
+    eventually("it waits for the number", || std::fs::read(&pidfile).is_ok_and(|text| !text.is_empty()));
     let waits = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") S ");
     eventually("nothing else is done", waits);
     assert_eq!(std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count(), 1);
@@ -280,4 +270,26 @@ fn where_nothing_can_be_written_the_line_says_what() {
     make_pipe(&pipe);
     refused(builder.args(&["--log-file", pipe.to_str().unwrap()]), 2, &["log_file: ", "No such device"]);
     Client::connect(TestServer::start().address()).expect(220);
+}
+
+#[test]
+fn two_files_that_are_one_are_refused() {
+    let (builder, pidfile) = with_pidfile();
+    let both = pidfile.to_str().unwrap().to_string();
+    refused(builder.args(&["--log-file", &both]), 2, &["pidfile: ", "is the file of log_file, too"]);
+    assert!(!pidfile.exists());
+}
+
+#[test]
+fn only_regular_files_are_read() {
+    let builder = TestServer::with(&[]);
+    let pipe = builder.outside("pipe");
+    make_pipe(&pipe);
+    for path in ["/dev/zero", pipe.to_str().unwrap()] {
+        for option in ["--certfile", "--keyfile", "--client-ca"] {
+            let server = TestServer::with_tls(&[option, path]);
+            refused(server, 2, &[&option[2..].replace('-', "_"), path, ": it is no regular file"]);
+        }
+        refused(TestServer::with(&["--config", path]), 2, &[path, ": cannot be read: it is no regular file"]);
+    }
 }

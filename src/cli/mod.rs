@@ -4,6 +4,7 @@ mod background;
 #[cfg(feature = "object-storage")]
 mod buckets;
 mod check;
+mod collisions;
 mod completions;
 mod control;
 mod demo;

@@ -83,6 +83,7 @@ fn homes(config: &Config, accounts: &dyn Accounts, sandbox: &mut Sandbox) -> Res
     };
     places.into_iter().for_each(&mut add);
     accounts.homes(&mut add)?;
+    missing(config).for_each(|warning| log::warn!("{warning}"));
     for path in &config.sandbox_paths {
         sandbox.allow(path, Access::Home);
     }
@@ -93,6 +94,15 @@ fn homes(config: &Config, accounts: &dyn Accounts, sandbox: &mut Sandbox) -> Res
         sandbox.allow(path, Access::Home);
     }
     Ok(())
+}
+
+/// Directories that are named for nothing.
+pub(super) fn missing(config: &Config) -> impl Iterator<Item = String> {
+    let missing = config.sandbox_paths.iter().filter(|path| !path.exists());
+    missing.map(|path| {
+        let path = path.display();
+        format!("sandbox_paths: {path} does not exist, and stays closed also when it is made: start the server then")
+    })
 }
 
 /// What the configuration names. A file may become another one of its name, so its directory counts.

@@ -4,7 +4,7 @@ use super::control::{self, Doors, Reloader};
 use super::logging::{self, Log};
 use super::programs::Programs;
 use super::supervision::Supervision;
-use super::{Failure, background, followers, parts, privileges, sandbox, stores};
+use super::{Failure, background, collisions, followers, parts, privileges, sandbox, stores};
 use crate::accounts::{Accounts, HomeTemplate};
 use crate::config::{Config, HostPort};
 use crate::control::Desk;
@@ -42,6 +42,7 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
 }
 
 fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure> {
+    collisions::of_files(&config).map_err(|(_, why)| Failure::Configuration(why))?;
     let person = privileges::person(&config)?;
     let log = logging::start(&config, herald.is_some(), person.as_ref())?;
     let opened = open(config, person.as_ref(), &[])?;

@@ -4,6 +4,7 @@
 use super::options::ENV_PREFIX;
 use super::sources::{self, Flags};
 use super::{Config, Problem, Setting, file};
+use crate::files;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -35,7 +36,10 @@ fn in_file(path: &Path) -> Result<Option<PathBuf>, Problem> {
         }
         // Something else in it is wrong, perhaps what somebody is about to repair.
         Err(problem) => {
-            let text = std::fs::read_to_string(path).map_err(|_| problem.clone())?;
+            let text = files::read(path, file::MOST)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or(problem.clone())?;
             let table = DeTable::parse(&text).map_err(|_| problem)?;
             let control = table.get_ref().iter().find(|(key, _)| key.get_ref() == "control");
             Ok(control.and_then(|(_, value)| value.get_ref().as_str()).map(PathBuf::from))

@@ -1,7 +1,7 @@
 //! The file of options: TOML, one key for each option, sections for groups and networks, tables of programs. Every
 //! problem names the file, and the line if there is one; the values of options are not looked at here.
 
-use std::fs;
+use crate::files;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::str;
@@ -17,6 +17,9 @@ use super::suggest::{nearest, no_such_option};
 use super::webhooks;
 use super::{Problem, Sections, Setting};
 
+/// Sections of a hundred thousand users have room.
+pub(super) const MOST: u64 = 16 << 20;
+
 /// What a file says.
 pub(super) struct File {
     pub(super) settings: Vec<Setting>,
@@ -26,7 +29,7 @@ pub(super) struct File {
 /// What the file at `path` says.
 pub(super) fn read(path: &Path) -> Result<File, Problem> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
+    let bytes = files::read(path, MOST).map_err(|error| Problem::new(format!("{name}: {}", reason(&error))))?;
     parse(&name, &bytes)
 }
 
@@ -270,6 +273,7 @@ mod tests {
     fn files_that_cannot_be_read() {
         let problem = |path: &str| read(Path::new(path)).err().unwrap().to_string();
         assert_eq!(problem("/nowhere/x.conf"), "/nowhere/x.conf: no such file");
+        assert_eq!(problem("/dev/zero"), "/dev/zero: cannot be read: it is no regular file");
         assert_eq!(problem("/"), "/: is a directory, not a file");
         assert_eq!(reason(&ErrorKind::PermissionDenied.into()), "this user may not read it");
     }

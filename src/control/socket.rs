@@ -94,7 +94,7 @@ fn make_room(path: &Path, address: &SocketAddrUnix, mine: &[Option<u32>]) -> Res
     if !is_socket(&stat) {
         return Err("there is something that is no socket; remove it, or name another path".to_string());
     }
-    if !mine.contains(&Some(stat.st_uid)) {
+    if !mine.contains(&Some(stat.st_uid)) && !is_left_to_root(path) {
         return Err(format!("there is a socket of somebody else (UID {}); name another path", stat.st_uid));
     }
     let probe = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).map_err(explain)?;
@@ -104,6 +104,14 @@ fn make_room(path: &Path, address: &SocketAddrUnix, mine: &[Option<u32>]) -> Res
         Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(explain(errno)),
     }
+}
+
+/// Whether this is root, in a directory where nobody else can put anything: another `file_access_user` had it.
+fn is_left_to_root(path: &Path) -> bool {
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let others = (Mode::WGRP | Mode::WOTH).bits();
+    let is_of_root = |stat: Stat| stat.st_uid == 0 && stat.st_mode & others == 0;
+    rustix::process::geteuid().is_root() && rustix::fs::stat(directory).is_ok_and(is_of_root)
 }
 
 fn explain(errno: Errno) -> String {

@@ -63,6 +63,7 @@ impl PassivePorts {
         };
         let count = pool.ports.len();
         let start = random_below(count);
+        let mut forbidden = 0;
         for index in (0..count).map(|step| (start + step) % count) {
             let Some(lease) = Pool::take(pool, index) else { continue };
             let Some(&port) = pool.ports.get(index) else { continue };
@@ -71,9 +72,18 @@ impl PassivePorts {
                 // Somebody else's port, or one that we may not have: the next one then.
                 Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
                     log::debug!("passive port {port}: {error}");
+                    forbidden += usize::from(error.kind() == ErrorKind::PermissionDenied);
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if forbidden > 0 {
+            return Err(io::Error::new(
+                ErrorKind::PermissionDenied,
+                format!(
+                    "{forbidden} of {count} passive ports are not for this user, and the rest is taken; take ports from 1024 on"
+                ),
+            ));
         }
         Err(io::Error::new(ErrorKind::AddrInUse, format!("all {count} passive ports are taken")))
     }

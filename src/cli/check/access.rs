@@ -47,6 +47,11 @@ impl Server {
         self.may(path, Access::READ_OK | Access::EXEC_OK, "enter and list it")
     }
 
+    /// Whether a file can be read.
+    pub(super) fn can_read(&self, path: &Path) -> Result<(), String> {
+        self.may(path, Access::READ_OK, "read it")
+    }
+
     /// Whether names can be made in a directory.
     pub(super) fn can_make_files_in(&self, path: &Path) -> Result<(), String> {
         match self.metadata(path)? {

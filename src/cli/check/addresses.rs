@@ -22,14 +22,29 @@ pub(super) fn examine(config: &Config, report: &mut Report) -> Doors {
     }
     let implicit = config.implicit_tls.as_ref();
     let implicit = implicit.map(|implicit| address(implicit, &mut report.part("implicit_tls"))).unwrap_or_default();
+    if meet(&implicit, &main) {
+        report.part("implicit_tls").fault("implicit_tls: it is where address is; give it another port, such as 990");
+    }
     if let Some(metrics) = &config.metrics_listen {
         let mut part = report.part("metrics");
-        if address(metrics, &mut part).iter().any(|address| !address.ip().is_loopback()) {
+        let found = address(metrics, &mut part);
+        if meet(&found, &main) || meet(&found, &implicit) {
+            part.fault("metrics_listen: FTP is there; give it another port");
+        }
+        if found.iter().any(|address| !address.ip().is_loopback()) {
             part.warning(format!("metrics_listen: whoever reaches {metrics} can read the metrics; 127.0.0.1 is safer"));
         }
     }
     let are_local = !main.is_empty() && main.iter().chain(&implicit).all(|address| address.ip().is_loopback());
     Doors { main, are_local }
+}
+
+/// Whether two can't listen at once. The server takes the first of each.
+fn meet(one: &[SocketAddr], other: &[SocketAddr]) -> bool {
+    let Some((one, other)) = one.first().zip(other.first()) else { return false };
+    let is_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let is_same = one.ip() == other.ip() || (is_all && one.is_ipv4() == other.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && is_same
 }
 
 /// What the name of an address stands for.

@@ -76,6 +76,11 @@ fn examine(config: &Config) -> Report {
 
 /// All that the server does when it is who it is to be.
 fn files(config: &Config, doors: &Doors, server: &Server, report: &mut Report) {
+    if let Some(path) = &config.config
+        && let Err(why) = server.can_read(path)
+    {
+        report.part("configuration").warning(format!("{why}, so it can't be read anew: chgrp and chmod g+r"));
+    }
     accounts::examine(config, server, report);
     stores::examine(config, report);
     certificate::examine(config, doors, report);

@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 
 /// From where the system takes ports for connections of its own, and those that it leaves out.
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+/// The first port that anybody may have.
+const UNPRIVILEGED: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
 pub(super) fn examine(config: &Config, doors: &Doors, report: &mut Report) {
@@ -38,6 +40,7 @@ fn ports(config: &Config, doors: &Doors, part: &mut Part<'_>) {
         None => part.note(format!("{text}, of any number of sessions; one too many gets 425")),
     }
     taken(doors, ports, part);
+    low(config, ports, part);
     for (option, listens) in listening(config) {
         if ports.contains(&listens.port) {
             part.warning(format!("{} is in it, where {option} listens; that port is never given", listens.port));
@@ -56,6 +59,19 @@ fn ports(config: &Config, doors: &Doors, part: &mut Part<'_>) {
             ),
             vec![format!("sysctl -w net.ipv4.ip_local_reserved_ports={}", shared.replace(' ', ""))],
         );
+    }
+}
+
+/// Which of them root could have, but not the user that it becomes.
+fn low(config: &Config, ports: &[u16], part: &mut Part<'_>) {
+    let Some(user) = config.file_access_user.as_ref().filter(|_| rustix::process::geteuid().is_root()) else { return };
+    let first = fs::read_to_string(UNPRIVILEGED).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
+    let low: Vec<u16> = ports.iter().copied().filter(|port| *port < first).collect();
+    if !low.is_empty() {
+        let low = shown(&ranges(&low));
+        part.fault(format!(
+            "{low}: the user {user} (file_access_user) may not listen there; take ports from {first} on"
+        ));
     }
 }
 

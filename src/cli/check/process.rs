@@ -2,12 +2,15 @@
 
 use super::access::{Existing, Server, directory_of};
 use super::report::{Part, Report, State};
+use crate::cli::{collisions, sandbox as paths_of_sandbox};
 use crate::config::Config;
 use crate::process::{sandbox, users};
+use crate::syslog;
 use rustix::process::{Resource, getrlimit};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::path::Path;
 
 /// A session has one file open, and a transfer two more.
@@ -30,8 +33,27 @@ pub(super) fn examine(config: &Config, report: &mut Report) {
         control(path, &starter, &mut report.part("control"));
     }
     if let Some(path) = &config.log_file {
-        let written = starter.can_write(path).map(|_| path.display().to_string());
+        let written = log_file(path, &starter).map(|()| path.display().to_string());
         report.part("log_file").result(written.map_err(|why| format!("log_file: {why}")));
+    } else if config.daemonize
+        && let Err(error) = UnixDatagram::unbound().and_then(|socket| socket.connect(syslog::SOCKET))
+    {
+        let nobody = format!("there is no log_file, and nobody reads {}: {error}", syslog::SOCKET);
+        report.part("log_file").fault(format!("daemonize: the log would go nowhere: {nobody}"));
+    }
+    if let Err((option, why)) = collisions::of_files(config) {
+        report.part(option).fault(why);
+    }
+}
+
+/// A terminal will do; a pipe may have nobody who reads it.
+fn log_file(path: &Path, starter: &Server) -> Result<(), String> {
+    let is_device = |metadata: &Metadata| metadata.file_type().is_char_device();
+    match starter.can_write(path)? {
+        Existing::Special if !starter.metadata(path)?.as_ref().is_some_and(is_device) => {
+            Err(format!("{} is no file", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -74,9 +96,15 @@ fn sandbox(config: &Config, part: &mut Part<'_>) {
         (true, true) => part.ok(available.to_string()),
         (true, false) => part.warning(format!("{available}; the server does without it")),
     }
+    if config.sandbox {
+        paths_of_sandbox::missing(config).for_each(|warning| part.warning(warning));
+    }
 }
 
 fn pidfile(path: &Path, starter: &Server, part: &mut Part<'_>) {
+    if path.is_symlink() {
+        return part.fault(format!("pidfile: {}: is a symbolic link; name the file itself", path.display()));
+    }
     match starter.can_write(path) {
         Err(why) => part.fault(format!("pidfile: {why}")),
         Ok(Existing::Nothing) => part.ok(path.display().to_string()),
@@ -100,9 +128,12 @@ fn is_ours(number: u32) -> bool {
 }
 
 fn control(path: &Path, starter: &Server, part: &mut Part<'_>) {
+    if SocketAddr::from_pathname(path).is_err() {
+        return part.fault(format!("control: {}: the path of a socket has at most 107 bytes", path.display()));
+    }
     let directory = directory_of(path);
     match starter.metadata(&directory) {
-        Ok(None) => part.warning(format!(
+        Ok(None) => part.fault(format!(
             "control: the directory {} does not exist; systemd makes it with RuntimeDirectory=, or mkdir -p",
             directory.display()
         )),
@@ -118,8 +149,12 @@ fn control(path: &Path, starter: &Server, part: &mut Part<'_>) {
 }
 
 fn socket(path: &Path) -> (State, &'static str) {
-    if !path.exists() {
-        return (State::Ok, "");
+    match fs::symlink_metadata(path) {
+        Err(_) => return (State::Ok, ""),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return (State::Fault, ": there is something that is no socket; remove it, or name another path");
+        }
+        Ok(_) => {}
     }
     // Who connects and says nothing is no bother.
     match UnixStream::connect(path).map_err(|error| error.kind()) {

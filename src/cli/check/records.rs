@@ -5,11 +5,14 @@ use super::accounts::bytes;
 use super::report::{Part, Report};
 use crate::cli::{followers, programs};
 use crate::config::Config;
+use std::io::Read;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+/// How its files begin.
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 /// Less than this is soon full.
 const LITTLE: u64 = 100_000_000;
 
@@ -88,8 +91,22 @@ fn file(option: &str, path: &Path, server: &Server, part: &mut Part<'_>) {
 
 /// SQLite has files of its own beside it.
 fn audit_database(path: &Path, server: &Server, part: &mut Part<'_>) {
-    let written = server.can_write(path).and_then(|_| server.can_make_files_in(&directory_of(path)));
+    let written = server.can_write(path).and_then(|existing| {
+        server.can_make_files_in(&directory_of(path))?;
+        match existing {
+            Existing::Special => Err(format!("{} is no file", path.display())),
+            Existing::File(length) if length > 0 && !is_of_sqlite(path) => {
+                Err(format!("{} is no SQLite database; name another file", path.display()))
+            }
+            _ => Ok(()),
+        }
+    });
     part.result(written.map(|()| path.display().to_string()).map_err(|why| format!("audit_database: {why}")));
+}
+
+fn is_of_sqlite(path: &Path) -> bool {
+    let mut start = [0; SQLITE.len()];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *SQLITE
 }
 
 fn syslog(path: &Path, part: &mut Part<'_>) {

@@ -1,5 +1,6 @@
 //! The certificate and its key: read from PEM files, found to belong together and to be in force.
 
+use crate::files;
 use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -16,6 +17,9 @@ use x509_cert::serial_number::SerialNumber;
 
 /// A certificate that expires so soon is worth a warning.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
+
+/// Chains, and all authorities of a system, are smaller.
+const MOST: u64 = 1 << 20;
 
 pub(super) type Certificate = CertificateInner<Lenient>;
 
@@ -128,7 +132,7 @@ fn damaged(error: &pem::Error) -> String {
 
 /// A file, without the mark that some editors put before the text.
 fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let text = fs::read(path).map_err(|error| {
+    let text = files::read(path, MOST).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::NotFound => "no such file".to_string(),
             ErrorKind::IsADirectory => "is a directory, not a file".to_string(),
