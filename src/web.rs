@@ -1,5 +1,6 @@
 //! How web servers are asked: whom to trust, and what holds for every request.
 
+use crate::files;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -10,6 +11,8 @@ use ureq::config::ConfigBuilder;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
+/// No list of authorities is larger.
+const MOST: u64 = 16 << 20;
 /// Where systems keep the certificates that they trust.
 const TRUSTED: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -32,8 +35,10 @@ impl Authorities {
         let path = file.map(Path::to_path_buf).or_else(of_system);
         let path = path.ok_or("this system has no list of authorities; name one")?;
         let wrong = |why: String| format!("{}: {why}", path.display());
-        let found = CertificateDer::pem_file_iter(&path).map_err(|error| wrong(error.to_string()))?;
-        let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
+        let found = files::read(&path, MOST).map_err(|error| wrong(error.to_string()))?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&found)
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong(error.to_string()))?;
         match found.is_empty() {
             true => Err(wrong("there is no certificate in it".to_string())),
             false => Ok(Authorities::Some(

@@ -5,7 +5,6 @@ use django_ftpd::accounts::Limits;
 use django_ftpd::events::Kind;
 use django_ftpd::session::Settings;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
@@ -35,18 +34,6 @@ fn bytes_in(home: &Path) -> u64 {
     entries.map(size).sum()
 }
 
-/// Tries an upload; its last reply's code.
-fn try_upload(client: &mut Client, command: &str, bytes: &[u8]) -> u16 {
-    let data = client.passive();
-    match client.code(command) {
-        150 => {}
-        code => return code,
-    }
-    let _ = (&data.stream).write_all(bytes); // it may be cut off
-    drop(data);
-    String::from_utf8_lossy(&client.reply())[..3].parse().unwrap()
-}
-
 #[track_caller]
 fn assert_used(client: &mut Client, used: u64) {
     assert_eq!(client.send("SITE QUOTA").expect(200), format!("200 {used} of {QUOTA} bytes used."));
@@ -60,7 +47,7 @@ fn an_upload_ends_where_the_quota_does() {
             let home = server.account(&name, quota(QUOTA));
             fs::write(home.join("old"), noise(1000)).unwrap();
             let mut ann = server.login(&name);
-            assert_eq!(try_upload(&mut ann, command, &noise(3 << 20)), 552, "{command}");
+            assert_eq!(ann.try_upload(command, &noise(3 << 20)), 552, "{command}");
             assert!(bytes_in(&home) <= QUOTA, "{command}: {}", bytes_in(&home));
             if command == &"STOU" || leaves_nothing && command.starts_with("STOR") {
                 assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "{command}");
@@ -104,7 +91,7 @@ fn only_growth_counts_where_a_file_is_written_again() {
             assert_used(&mut ann, QUOTA);
         }
         ann.send("REST 100001").expect(350);
-        assert_eq!(try_upload(&mut ann, "STOR file", &noise(900_000)), 552);
+        assert_eq!(ann.try_upload("STOR file", &noise(900_000)), 552);
         ann.send("REST 1000000").expect(350);
         let _data = ann.passive();
         ann.send("STOR file").expect(552);
@@ -122,7 +109,7 @@ fn a_file_that_is_replaced_makes_room_when_it_goes() {
         for size in [600_000, 100_000, 600_000, 300_000] {
             ann.upload("STOR file", &noise(size));
             if size == 600_000 {
-                assert_eq!(try_upload(&mut ann, "STOR file", &noise(500_000)), code, "both at once do not fit");
+                assert_eq!(ann.try_upload("STOR file", &noise(500_000)), code, "both at once do not fit");
                 ann.send("DELE file").expect(250);
                 ann.upload("STOR file", &noise(400_000));
             }
@@ -190,7 +177,7 @@ fn eight_at_once(server: &Embedded, command: &str, size: usize) -> usize {
             .map(|number| {
                 let mut client = server.login(if number % 2 == 0 { "ann" } else { "bob" });
                 let command = command.replace('#', &number.to_string());
-                scope.spawn(move || try_upload(&mut client, &command, &noise(size)))
+                scope.spawn(move || client.try_upload(&command, &noise(size)))
             })
             .collect();
         while uploads.iter().any(|upload| !upload.is_finished()) {
@@ -237,7 +224,7 @@ fn renaming_during_uploads_hides_nothing() {
                 let mut client = server.login("ann");
                 scope.spawn(move || {
                     for round in 0..20 {
-                        try_upload(&mut client, &format!("STOR a/{number}-{}", round % 5), &noise(90_000));
+                        client.try_upload(&format!("STOR a/{number}-{}", round % 5), &noise(90_000));
                     }
                 })
             })
@@ -283,7 +270,7 @@ fn everything_in_the_home_counts_and_nothing_else() {
     assert_used(&mut ann, used);
     assert_eq!(ann.send("AVBL").expect(213), format!("213 {}", QUOTA - used));
     ann.script(&[(&format!("ALLO {}", QUOTA - used), 200), (&format!("ALLO {}", QUOTA - used + 1), 552)]);
-    assert_eq!(try_upload(&mut ann, "STOR more", &noise(500_000)), 552);
+    assert_eq!(ann.try_upload("STOR more", &noise(500_000)), 552);
     ann.send("TYPE A").expect(200);
     ann.upload("STOR lines", b"two\r\nlines\r\n");
     assert_used(&mut ann, used + 10);

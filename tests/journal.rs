@@ -59,9 +59,7 @@ fn set_room(server: &TestServer, room: Option<u64>) {
 fn fill(server: &TestServer, last: &str) {
     eventually("the last event is in the journal", || has(server, last));
     // The limit is that of all files, and what is written of the database now would be cut in the middle.
-    let sql = "SELECT a.last_login IS NOT NULL FROM django_ftpserver_ftpuseraccount a JOIN auth_user u ON u.id = a.user_id \
-               WHERE u.username = 'ann'";
-    eventually("last_login is written", || server.site().query_row(sql, [], |row| row.get(0)).unwrap_or(false));
+    eventually("last_login is written", || server.has_last_login("ann"));
     set_room(server, Some(20));
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of transfers when an object store fails: they succeed a little later, or the client is told that they
 //! did not, and never is a part of a file taken for the whole.
 
-use crate::object_stores::{LARGE, builder, sections, server, server_with, store_as};
+use crate::object_stores::{LARGE, builder, sections, server, server_with};
 use crate::support::store::{Fault, Store};
 use crate::support::{Client, TestServer, eventually, noise};
 use std::io::Write;
@@ -32,7 +32,7 @@ fn a_fault_at_any_step_of_an_upload_passes() {
         for fault in PASSING {
             for step in steps {
                 store.fault(step, 1, fault);
-                assert_eq!(store_as(&mut ann, "STOR x", &large), 226, "{step}");
+                assert_eq!(ann.try_upload("STOR x", &large), 226, "{step}");
                 assert!(store.bytes("ftp/ann/x") == large, "{step}");
                 assert_eq!(store.parts(), 0, "{step}");
                 store.heal();
@@ -55,7 +55,7 @@ fn a_fault_of_any_other_verb_passes() {
                 store.put("ftp/ann/x", b"0123456789");
                 store.fault(step, 2, fault);
                 ann.script(&[("MKD d", 257), ("RNFR x", 350), ("RNTO d/y", 250), ("MFMT 20200102030405 d/y", 213)]);
-                assert_eq!(store_as(&mut ann, "APPE d/y", b"abc"), 226, "{step}");
+                assert_eq!(ann.try_upload("APPE d/y", b"abc"), 226, "{step}");
                 assert_eq!(ann.download("RETR d/y"), b"0123456789abc", "{step}");
                 assert_eq!(ann.list("NLST d"), ["y"], "{step}");
                 ann.script(&[("DELE d/y", 250), ("RMD d", 250)]);
@@ -130,20 +130,20 @@ fn an_upload_that_the_store_refuses_leaves_the_old_file_and_no_parts() {
         ("POST /media/ftp/ann/x?uploadId=", Fault::Say(404, "<Error><Code>NoSuchUpload</Code></Error>"), 451),
     ] {
         store.fault(step, 1, fault);
-        assert_eq!(store_as(&mut ann, "STOR x", &large), code, "{step}");
+        assert_eq!(ann.try_upload("STOR x", &large), code, "{step}");
         assert_eq!(store.bytes("ftp/ann/x"), b"old", "{step}");
         assert!(store.state().uploads.is_empty(), "{step}");
         store.heal();
     }
     // The same again, where the old file has as many bytes and parts: it is not taken for the new one.
-    assert_eq!(store_as(&mut ann, "STOR x", &large), 226);
+    assert_eq!(ann.try_upload("STOR x", &large), 226);
     store.fault("POST /media/ftp/ann/x?uploadId=", 1, Fault::Say(404, "<Error><Code>NoSuchUpload</Code></Error>"));
-    assert_eq!(store_as(&mut ann, "STOR x", &noise(LARGE + 1)[1..]), 451);
+    assert_eq!(ann.try_upload("STOR x", &noise(LARGE + 1)[1..]), 451);
     assert!(store.bytes("ftp/ann/x") == large);
     // Bytes that have become others on their way are sent again, and so is what failed behind a 200.
     store.fault("partNumber=1&", 1, Fault::Say(400, DIGEST));
     store.fault("POST /media/ftp/ann/x?uploadId=", 1, Fault::Say(200, INTERNAL));
-    assert_eq!(store_as(&mut ann, "STOR x", &large), 226);
+    assert_eq!(ann.try_upload("STOR x", &large), 226);
     assert!(store.bytes("ftp/ann/x") == large);
 }
 
@@ -262,7 +262,7 @@ fn fails_for_long(fault: Fault) {
     assert_unavailable(&server);
     store.heal();
     assert_eq!(ann.download("RETR x"), b"x");
-    assert_eq!(store_as(&mut ann, "STOR x", b"new"), 226);
+    assert_eq!(ann.try_upload("STOR x", b"new"), 226);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn a_store_that_falls_silent_in_the_middle_ends_the_transfer_and_gets_rid_of_the
             store.fault("partNumber=2&", usize::MAX, Fault::Silence);
             store.fault("DELETE /media/ftp/ann/y?uploadId=", 1, Fault::Silence);
             let began = Instant::now();
-            assert_eq!(store_as(&mut ann, "STOR y", &noise(LARGE)), 451);
+            assert_eq!(ann.try_upload("STOR y", &noise(LARGE)), 451);
             assert!(began.elapsed() < Duration::from_secs(35), "{:?}", began.elapsed());
             eventually("no parts are left", || store.state().uploads.is_empty());
         });

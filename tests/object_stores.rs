@@ -1,7 +1,7 @@
 //! Homes in buckets of S3 and of Google: every verb, whose files are whose, quotas, and what is refused at the start.
 
 use crate::support::store::Store;
-use crate::support::{Builder, Client, Signal, TestServer, eventually, noise};
+use crate::support::{Builder, Signal, TestServer, eventually, noise};
 
 /// More than one part of six megabytes, and not a whole number of them.
 pub const LARGE: usize = 15_000_001;
@@ -37,20 +37,6 @@ pub fn server(store: &Store) -> TestServer {
 pub fn server_with(store: &Store, more: &str) -> TestServer {
     let kind = if store.is_google() { "gcs" } else { "s3" };
     builder().args(&["--storage", kind]).file(&sections(store, more)).start()
-}
-
-/// Uploads, and has the last code: the first one, if that is a refusal.
-#[track_caller]
-pub fn store_as(client: &mut Client, command: &str, bytes: &[u8]) -> u16 {
-    use std::io::Write;
-    let data = client.passive();
-    match client.code(command) {
-        150 => {}
-        code => return code,
-    }
-    let _ = (&data.stream).write_all(bytes); // it may be cut off
-    drop(data);
-    String::from_utf8_lossy(&client.reply())[..3].parse().unwrap()
 }
 
 fn both() -> [Store; 2] {
@@ -220,13 +206,13 @@ fn a_quota_counts_the_bytes_in_a_bucket() {
         let server = server_with(&store, "[user.\"ann\"]\nquota = \"100 KB\"");
         let mut ann = server.login("ann");
         assert_eq!(ann.send("SITE QUOTA").expect(200), "200 60000 of 100000 bytes used.");
-        assert_eq!(store_as(&mut ann, "STOR new", &noise(40_001)), 552);
-        assert_eq!(store_as(&mut ann, "APPE old", &noise(40_001)), 552);
+        assert_eq!(ann.try_upload("STOR new", &noise(40_001)), 552);
+        assert_eq!(ann.try_upload("APPE old", &noise(40_001)), 552);
         assert_eq!(store.keys(), ["ftp/ann/old", "ftp/bob/old"]);
-        assert_eq!(store_as(&mut ann, "STOR new", &noise(40_000)), 226);
-        assert_eq!(store_as(&mut ann, "STOR more", b"x"), 552);
+        assert_eq!(ann.try_upload("STOR new", &noise(40_000)), 226);
+        assert_eq!(ann.try_upload("STOR more", b"x"), 552);
         ann.send("DELE old").expect(250);
-        assert_eq!(store_as(&mut ann, "STOR more", b"x"), 226);
+        assert_eq!(ann.try_upload("STOR more", b"x"), 226);
         assert!(store.state().uploads.is_empty());
     }
 }

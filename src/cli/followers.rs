@@ -88,7 +88,7 @@ pub(super) fn contradictions(config: &Config) -> Result<(), String> {
 
 fn webhook(table: &WebhookTable) -> Result<Planned, String> {
     let follower = post_to(table)?
-        .signed(table.secret.clone().map(String::into_bytes))
+        .signed(table.secret.clone().map(|secret| secret.0.into_bytes()))
         .only(table.events.clone())
         .batch(table.batch.map(NonZeroUsize::get));
     let tries = u32::try_from(table.tries.get()).unwrap_or(u32::MAX);

@@ -5,13 +5,12 @@ use super::followers::Planned;
 use crate::config::{Config, ExecTable, GateTable};
 use crate::events::Tide;
 use crate::events::followers::Exec;
-use crate::process::{limits, signals, users};
+use crate::process::{itself, limits, signals, users};
 use crate::programs::{Helper, Program, helper};
 use crate::session::Gate;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -70,10 +69,7 @@ impl Programs {
 
 /// This program once more, as the helper.
 fn helper_command() -> Command {
-    // A new version may have taken the name meanwhile.
-    let own = Path::new("/proc/self/exe");
-    let by_name = || std::env::args_os().next().unwrap_or_default();
-    let mut command = Command::new(if own.exists() { own.as_os_str().to_os_string() } else { by_name() });
+    let mut command = itself::anew();
     command.arg0(env!("CARGO_PKG_NAME")).arg(HELPER);
     command
 }
@@ -82,7 +78,7 @@ fn helper_command() -> Command {
 pub(super) fn help() -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("{HELPER} is what a server starts by itself: {error}"));
     signals::leave_to_the_server().map_err(failed)?;
-    // It would bear the name of the link that it was started by.
+    // In a list of processes it is not to be taken for the server.
     rustix::thread::set_name(c"ftpd-programs").map_err(|errno| failed(errno.into()))?;
     limits::raise_open_files();
     helper::work(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?).map_err(failed)

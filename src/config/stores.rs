@@ -4,22 +4,11 @@ use toml::de::DeTable;
 
 use super::Problem;
 use super::sections::{Key, Takes, one, put, replace, section, set_one_of};
-use super::value::{line, megabytes, one_or_more};
-use std::fmt;
+use super::value::{Secret, line, megabytes, one_or_more};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 const PART_SIZE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_000_000 - 1);
-
-/// What no log and no message shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
 
 /// What the section `[s3]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]

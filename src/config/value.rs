@@ -52,6 +52,16 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// What no log and no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
 /// Some ports, at least one, none of them 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortSet(Vec<u16>);

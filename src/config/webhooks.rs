@@ -5,7 +5,7 @@ use toml::de::DeArray;
 use super::Problem;
 use super::programs::{are_complete, events, name};
 use super::sections::{Key, Takes, one, put, replace, set_one_of, tables};
-use super::value::{line, one_or_more, period};
+use super::value::{Secret, line, one_or_more, period};
 use crate::events::Kind;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub struct WebhookTable {
     /// Where it posts to; None until it is said.
     pub url: Option<String>,
     /// What it signs with.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// Which events; none = all.
     pub events: Vec<Kind>,
     /// How many at once; None = each alone.
@@ -68,7 +68,7 @@ pub const WEBHOOK_KEYS: &[Key<WebhookTable>] = &[
         example: "\"a long random text\"",
         doc: "Key of the signature (HMAC-SHA256) in the header X-Signature; without it there is none.",
         takes: Takes::Text,
-        set: |t, v| put(&mut t.secret, one(v).and_then(line)),
+        set: |t, v| put(&mut t.secret, one(v).and_then(line).map(Secret)),
     },
     Key {
         name: "events",

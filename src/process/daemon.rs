@@ -1,15 +1,13 @@
 //! Into the background, without a fork of a process that may have threads: the program starts itself anew in a session
 //! of its own, and whoever called it waits until the server says how that went.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use super::itself;
 use crate::locks::lock;
 
 /// The variable that names the directory in which the server in the background was called: relative names begin there.
@@ -76,14 +74,10 @@ pub fn lead() -> io::Result<()> {
     }
 }
 
-/// This program once more. Its own name in the process list is set by [`Herald::take`].
+/// This program once more, with the same arguments.
 fn anew(stage: &str) -> Command {
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_else(|| OsString::from("django-ftpd"));
-    let itself = Path::new("/proc/self/exe");
-    let program = if itself.exists() { Ok(itself.to_path_buf()) } else { std::path::absolute(&name) };
-    let mut command = Command::new(program.unwrap_or_else(|_| name.clone().into()));
-    command.arg0(&name).args(arguments).env(STAGE, stage).stdin(Stdio::null());
+    let mut command = itself::anew();
+    command.args(std::env::args_os().skip(1)).env(STAGE, stage).stdin(Stdio::null());
     command
 }
 
@@ -109,8 +103,6 @@ impl Herald {
         rustix::stdio::dup2_stdin(&nowhere)?;
         rustix::stdio::dup2_stdout(&nowhere)?;
         rustix::stdio::dup2_stderr(&nowhere)?;
-        // It was started as /proc/self/exe, of which the process list would only show "exe".
-        rustix::thread::set_name(c"django-ftpd")?;
         Ok(Herald(Arc::new(Mutex::new(Some(pipe)))))
     }
 

@@ -1,13 +1,12 @@
 //! The first process of a container. It runs the server as its child, hands signals on, and takes in the children that
 //! others leave behind: where this program is all there is, nobody else does.
 
-use super::activation;
+use super::{activation, itself};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 /// What shells add to the number of a signal that ended a program.
 const SIGNALLED: i32 = 128;
@@ -39,12 +38,8 @@ pub fn look_after_the_server() -> io::Result<u8> {
 }
 
 fn start() -> io::Result<Pid> {
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_default();
-    // Without /proc the name has to do.
-    let program = std::env::current_exe().unwrap_or_else(|_| name.clone().into());
     // In a group of its own, or it would get what the terminal sends twice.
-    let child = Command::new(program).arg0(name).args(arguments).process_group(0).spawn()?;
+    let child = itself::anew().args(std::env::args_os().skip(1)).process_group(0).spawn()?;
     Ok(Pid::from_child(&child))
 }
 

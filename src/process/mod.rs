@@ -4,6 +4,7 @@
 pub mod activation;
 pub mod daemon;
 pub mod init;
+pub mod itself;
 pub mod limits;
 pub mod notify;
 pub mod pidfile;

@@ -54,7 +54,7 @@ pub fn doing<T: Send>(person: &Person, work: impl FnOnce() -> io::Result<T> + Se
 }
 
 /// This thread alone; the others stay what they are.
-pub fn turn_thread_into(person: &Person) -> rustix::io::Result<()> {
+fn turn_thread_into(person: &Person) -> rustix::io::Result<()> {
     let groups: Vec<Gid> = person.groups.iter().copied().map(Gid::from_raw).collect();
     let (uid, gid) = (Uid::from_raw(person.user.uid), Gid::from_raw(person.user.gid));
     rustix::thread::set_thread_groups(&groups)?;

@@ -267,6 +267,19 @@ impl Client {
         self.expect(226);
     }
 
+    /// An upload that may be refused, or cut off; its last code.
+    #[track_caller]
+    pub fn try_upload(&mut self, command: &str, bytes: &[u8]) -> u16 {
+        let data = self.passive();
+        match self.code(command) {
+            150 => {}
+            code => return code,
+        }
+        let _ = (&data.stream).write_all(bytes);
+        drop(data);
+        String::from_utf8_lossy(&self.reply())[..3].parse().unwrap()
+    }
+
     /// Ends the connection without a word.
     pub fn vanish(self) {
         let _ = self.stream.shutdown(Shutdown::Both);

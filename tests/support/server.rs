@@ -213,6 +213,13 @@ impl TestServer {
         children(self.helper())
     }
 
+    /// Whether the last login of somebody is written in the site's database.
+    pub fn has_last_login(&self, username: &str) -> bool {
+        let sql = "SELECT a.last_login IS NOT NULL FROM django_ftpserver_ftpuseraccount a JOIN auth_user u ON u.id = a.user_id \
+                   WHERE u.username = ?1";
+        self.site().query_row(sql, [username], |row| row.get(0)).unwrap_or(false)
+    }
+
     /// Whether it has as much as then, but for the few connections that the accounts keep to the database.
     pub fn holds_no_more_than(&self, before: (usize, usize)) -> bool {
         const KEPT: usize = 8;

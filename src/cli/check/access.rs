@@ -1,7 +1,6 @@
 //! What the user who will serve may do with files. The kernel is asked, in that user's name; nothing is made or opened.
 
-use crate::process::privileges::turn_thread_into;
-use crate::process::users;
+use crate::process::{privileges, users};
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 use rustix::io::Errno;
 use std::fs::{self, Metadata};
@@ -31,15 +30,7 @@ impl Server {
             return Ok(work(&Server::ourselves()));
         }
         let server = Server { name: format!("the user {name}") };
-        std::thread::scope(|scope| {
-            let as_user = move || {
-                turn_thread_into(&person).map_err(|errno| format!("can't become {name}: {errno}"))?;
-                Ok(work(&server))
-            };
-            let thread = std::thread::Builder::new().name("check".into());
-            let thread = thread.spawn_scoped(scope, as_user).map_err(|error| error.to_string())?;
-            thread.join().map_err(|_| "the examination ended before its time".to_string())?
-        })
+        privileges::doing(&person, || Ok(work(&server))).map_err(|error| format!("can't become {name}: {error}"))
     }
 
     /// Whether a directory can be entered and listed.

@@ -2,6 +2,7 @@
 
 use super::super::lent::Lent;
 use super::super::web::{Answer, encoded, text};
+use crate::files;
 use crate::protocol::shown::Shown;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +17,8 @@ use ureq::Agent;
 
 /// Tokens are given back so long before they expire.
 const AHEAD: SignedDuration = SignedDuration::from_mins(2);
+/// No key file is larger.
+const MOST: u64 = 1 << 20;
 /// What a token may be used for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.full_control";
 /// Where a machine of Google's is asked about itself.
@@ -53,8 +56,8 @@ impl Credentials {
     /// Those of a service account, from the file that Google's console gives.
     pub fn of_file(path: &Path, agent: &Agent) -> Result<Credentials, String> {
         let wrong = |why: String| format!("{}: {why}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let account: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let text = files::read(path, MOST).map_err(|error| wrong(error.to_string()))?;
+        let account: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
         let value = |name: &str| account[name].as_str().ok_or_else(|| wrong(format!("there is no {name} in it")));
         if value("type")? != "service_account" {
             return Err(wrong(format!("it is of {}, not of a service_account", value("type")?)));
