@@ -1,13 +1,12 @@
 //! The accept loop: each client gets a session with a thread of its own, or hears why not.
 
-use super::STACK;
+use super::crew::Crew;
 use super::registry::Seat;
 use super::remote::Shared;
 use super::supervisor::Supervisor;
 use super::tally::Refused;
 use crate::net::wait::{self, For};
 use crate::protocol::reply::Reply;
-use crate::session;
 use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -21,6 +20,7 @@ pub(super) struct Reception<'a> {
     pub(super) listener: TcpListener,
     pub(super) implicit: Option<TcpListener>,
     pub(super) shared: &'a Shared,
+    pub(super) crew: Crew,
 }
 
 impl Reception<'_> {
@@ -79,9 +79,8 @@ impl Reception<'_> {
     fn start(&self, seat: Seat) {
         let Some(services) = self.shared.services() else { return };
         let handle = seat.handle().clone();
-        let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
-        match thread.spawn(move || session::run(&services, seat.handle())) {
-            Ok(_) => self.shared.tally.note_accepted(),
+        match self.crew.serve(services, seat) {
+            Ok(()) => self.shared.tally.note_accepted(),
             Err(error) => {
                 self.complain(|| format!("no thread for a session: {error}"));
                 self.shared.tally.note_refused(Refused::Overloaded);
