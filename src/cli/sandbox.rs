@@ -4,6 +4,7 @@ use super::Failure;
 use super::places::{Homes, beside};
 use crate::accounts::{Accounts, HomePlace, HomeTemplate, StorageKind};
 use crate::config::Config;
+use crate::net::passive;
 use crate::process::sandbox::{Access, Sandbox};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -160,11 +161,11 @@ pub(super) fn looks_up_names(config: &Config) -> bool {
     has_servers || config.masquerade_address.as_ref().is_some_and(is_name)
 }
 
-/// Those of passive mode, one that the system chooses for active mode, and the one below each that it listens on, if
+/// Those of passive mode, or those that are tried first; one that the system chooses for active mode, and the one below each that it listens on, if
 /// active connections are to come from there.
 fn ports(config: &Config, addresses: &[SocketAddr], sandbox: &mut Sandbox) {
     sandbox.bind(0);
-    let passive = config.passive_ports.as_ref().map(|ports| ports.as_slice()).unwrap_or_default();
+    let passive = config.passive_ports.as_ref().map_or(passive::usual(), |ports| ports.as_slice());
     passive.iter().for_each(|port| sandbox.bind(*port));
     if config.connect_from_data_port {
         addresses.iter().for_each(|address| sandbox.bind(address.port().saturating_sub(1)));

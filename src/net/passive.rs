@@ -1,14 +1,22 @@
 //! The ports of passive data connections: a bounded pool, or any free port.
+//!
+//! Where any will do, some are tried first. To have the kernel look for one means to look at one after the other, and the
+//! more transfers there were in the last minute, the longer that takes: each leaves a port behind that is not free for
+//! it, but for us.
 
 use crate::locks::lock;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// Strangers may come first; the client must still find room in the queue.
 const BACKLOG: i32 = 16;
+/// So many ports are tried first where any will do,
+const USUAL: usize = 1000;
+/// and no more than these before the kernel looks for one.
+const ATTEMPTS: usize = 4;
 
 /// Hands out listening ports; a clone shares the pool.
 #[derive(Debug, Clone)]
@@ -56,11 +64,7 @@ impl PassivePorts {
 
     /// Listens on a random free port of the address that the control connection came in on.
     pub fn listen(&self, local: SocketAddr) -> io::Result<PassivePort> {
-        let Some(pool) = &self.pool else {
-            let listener = listen(with_port(local, 0))?;
-            let port = listener.local_addr()?.port();
-            return Ok(PassivePort { listener, port, _lease: None });
-        };
+        let Some(pool) = &self.pool else { return listen_anywhere(local) };
         let count = pool.ports.len();
         let start = random_below(count);
         let mut forbidden = 0;
@@ -87,6 +91,47 @@ impl PassivePorts {
         }
         Err(io::Error::new(ErrorKind::AddrInUse, format!("all {count} passive ports are taken")))
     }
+}
+
+/// Ports of those that the kernel gives to whoever wants any, and that are not kept for something else; others in each
+/// process.
+pub fn usual() -> &'static [u16] {
+    static PORTS: LazyLock<Vec<u16>> = LazyLock::new(|| {
+        let read = |name| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
+        choose(&read("ip_local_port_range"), &read("ip_local_reserved_ports"))
+    });
+    &PORTS
+}
+
+/// As the kernel writes them: `32768 60999`, and `8080,9000-9100`.
+fn choose(range: &str, reserved: &str) -> Vec<u16> {
+    let ends = range.split_whitespace().map(|end| end.parse().ok());
+    let [Some(first), Some(last)] = ends.collect::<Vec<Option<u16>>>()[..] else { return Vec::new() };
+    let reserved: Vec<_> = reserved
+        .trim()
+        .split(',')
+        .filter_map(|ports| {
+            let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+            Some(first.parse::<u16>().ok()?..=last.parse().ok()?)
+        })
+        .collect();
+    let free = |port: &u16| !reserved.iter().any(|ports| ports.contains(port));
+    let span = usize::from(last.saturating_sub(first)) + 1;
+    let ports = (0..USUAL).filter_map(|_| u16::try_from(usize::from(first) + random_below(span)).ok());
+    ports.filter(free).collect()
+}
+
+fn listen_anywhere(local: SocketAddr) -> io::Result<PassivePort> {
+    let usual = usual();
+    for _ in 0..ATTEMPTS.min(usual.len()) {
+        let Some(&port) = usual.get(random_below(usual.len())) else { break };
+        if let Ok(listener) = listen(with_port(local, port)) {
+            return Ok(PassivePort { listener, port, _lease: None });
+        }
+    }
+    let listener = listen(with_port(local, 0))?;
+    let port = listener.local_addr()?.port();
+    Ok(PassivePort { listener, port, _lease: None })
 }
 
 impl Pool {
@@ -136,9 +181,8 @@ impl AsFd for PassivePort {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -188,6 +232,23 @@ mod tests {
         assert_eq!(pool.listen(local()).unwrap_err().kind(), ErrorKind::AddrInUse);
         let freed = held.pop().unwrap().port();
         assert_eq!(pool.listen(local()).unwrap().port(), freed);
+    }
+
+    #[test]
+    fn ports_that_are_kept_for_something_else_are_not_taken() {
+        let ports = choose("40000\t40009\n", "40001,40003-40008\n");
+        assert!(ports.contains(&40000) && ports.contains(&40002) && ports.contains(&40009), "{ports:?}");
+        assert!(ports.iter().all(|port| [40000, 40002, 40009].contains(port)), "{ports:?}");
+        assert!(choose("", "").is_empty());
+        assert!(choose("50000 40000", "").iter().all(|port| *port == 50000));
+        assert!(!usual().is_empty() && usual().len() <= USUAL);
+    }
+
+    #[test]
+    fn any_port_can_be_had_also_when_the_usual_ones_are_taken() {
+        let held: Vec<_> = usual().iter().filter_map(|port| listen(with_port(local(), *port)).ok()).collect();
+        assert!(PassivePorts::any().listen(local()).is_ok());
+        drop(held);
     }
 
     #[test]

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Who hears nothing but the data looks around so often.
 const LOOK_AROUND: Duration = Duration::from_millis(200);
+/// While bytes come without a pause, the client is heard behind so many.
+const UNHEARD: usize = 1 << 20;
 
 /// Why a transfer ended before its end.
 #[derive(Debug)]
@@ -133,6 +135,8 @@ pub(super) struct Room {
 pub(super) struct Wire<'t, 'a> {
     pub(super) talk: &'t mut Talk<'a>,
     pub(super) bytes: u64,
+    /// How many were received since the client was heard.
+    unheard: usize,
     began: Instant,
     tls: Option<Protection>,
     /// The server stops, and this is the end of the grace time.
@@ -145,7 +149,8 @@ pub(super) struct Wire<'t, 'a> {
 
 impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
-        Wire { talk, bytes: 0, began: Instant::now(), tls: None, draining: None, pace: None, direction: None }
+        let began = Instant::now();
+        Wire { talk, bytes: 0, unheard: 0, began, tls: None, draining: None, pace: None, direction: None }
     }
 
     pub(super) fn kind(&self) -> TransferType {
@@ -430,16 +435,16 @@ impl<'t, 'a> Wire<'t, 'a> {
         self.await_turn()?;
         let portion = self.portion(buffer.len());
         let buffer = buffer.get_mut(..portion).unwrap_or_default();
-        let mut wait = !data.has_pending();
+        let mut wait = self.unheard >= UNHEARD && !data.has_pending();
         loop {
-            let limit = self.talk.settings().data_timeout;
             if std::mem::replace(&mut wait, true) {
+                let limit = self.talk.settings().data_timeout;
                 self.ready(data.as_fd(), For::Reading, limit.map(|limit| Instant::now() + limit))?;
-            } else {
-                self.catch_up()?;
+                self.unheard = 0;
             }
             match data.read(buffer, strict) {
                 Ok(length) => {
+                    self.unheard += length;
                     self.count(length);
                     return Ok(length);
                 }

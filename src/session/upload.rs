@@ -13,8 +13,10 @@ use crate::protocol::reply::Reply;
 use crate::storage::{self, Detail, Error, Upload, Write};
 use std::time::Duration;
 
-/// Received at once; it exists only while a transfer runs, and only as far as it is filled.
+/// Received at once; it exists only while a transfer runs.
 const BUFFER: usize = 256 << 10;
+/// The same until it was full once: most files are small.
+const FIRST: usize = 16 << 10;
 
 /// So often the client is heard while the storage takes its time.
 const HEARD: Duration = Duration::from_millis(250);
@@ -145,7 +147,7 @@ fn only_whole() -> Reply {
 }
 
 fn copy(wire: &mut Wire<'_, '_>, data: &mut DataStream, upload: &mut dyn Upload) -> Result<(), Cut> {
-    let (mut buffer, mut converted) = (vec![0; BUFFER], Vec::new());
+    let (mut buffer, mut converted) = (vec![0; FIRST], Vec::new());
     let mut ascii = FromNetwork::default();
     let is_ascii = wire.kind() == TransferType::Ascii;
     loop {
@@ -166,6 +168,9 @@ fn copy(wire: &mut Wire<'_, '_>, data: &mut DataStream, upload: &mut dyn Upload)
         }
         if length == 0 {
             return Ok(());
+        }
+        if length == buffer.len() {
+            buffer.resize(BUFFER, 0);
         }
     }
 }
