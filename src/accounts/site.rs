@@ -71,8 +71,9 @@ impl<D: Directory> Site<D> {
         let Proof::Password(password) = attempt.proof else { return None };
         let user = self.directory.find(attempt.username, patience).ok()??;
         let knows = self.rules.have_account(&user) && user.is_active && self.cache.knows(&user, password);
-        let account = knows.then(|| self.rules.account(&user, attempt.remote))?.ok()?;
-        Some(Account { proof: Some(self.cache.digest(&user)), ..account })
+        let mut account = knows.then(|| self.rules.account(&user, attempt.remote))?.ok()?;
+        account.proof = Some(self.cache.digest(&user));
+        Some(account)
     }
 
     /// Whether the password opens the account; each way to fail costs one verification.

@@ -20,8 +20,8 @@ pub struct Verifier {
 /// An account, and the version that it was read at.
 #[derive(Debug)]
 pub struct Known {
-    /// The account.
-    pub account: Account,
+    /// The account; on the heap, for each session has one and a small stack.
+    pub account: Box<Account>,
     /// What [`Verifier::version`] was before it was read.
     pub version: u64,
 }
@@ -58,12 +58,6 @@ enum What {
 }
 
 impl Pending {
-    fn decided(result: Result<Known, Refusal>) -> Pending {
-        let (answer, answered) = bounded(1);
-        let _ = answer.send(result); // there is room for one
-        Pending { answered, _wanted: Arc::default() }
-    }
-
     /// The answer, if it comes within so long.
     pub fn wait(&self, most: Duration) -> Option<Result<Known, Refusal>> {
         match self.answered.recv_timeout(most) {
@@ -98,17 +92,20 @@ impl Verifier {
         Ok(Verifier { accounts, logins, questions })
     }
 
+    /// Decides a login from memory, if it can be.
+    pub fn recalled(&self, login: &Login) -> Option<Known> {
+        let version = self.version();
+        let account = self.accounts.recalled(&login.attempt()).map(Box::new)?;
+        Some(Known { account, version })
+    }
+
     /// Decides a login by its password, or without one by a client certificate that bears the name. Who has to wait for
     /// a free login thread, may give up by dropping what is returned.
     pub fn attempt(&self, login: Login) -> Pending {
-        let version = self.version();
-        if let Some(account) = self.accounts.recalled(&login.attempt()) {
-            return Pending::decided(Ok(Known { account, version }));
-        }
         // Who is remembered does not wait behind those who have to be hashed.
         match ask(&self.questions, What::Remembered(login.clone())).wait_for_ever() {
             Err(Refusal::Denied(_)) => ask(&self.logins, What::Login(login)),
-            decided => Pending::decided(decided),
+            decided => decided_already(decided),
         }
     }
 
@@ -165,7 +162,7 @@ fn work(accounts: &dyn Accounts, what: What) -> Result<Known, Refusal> {
         },
         What::Current(account, remote) => accounts.current(&account, remote)?,
     };
-    Ok(Known { account, version })
+    Ok(Known { account: Box::new(account), version })
 }
 
 fn ask(jobs: &Sender<Job>, what: What) -> Pending {
@@ -174,6 +171,12 @@ fn ask(jobs: &Sender<Job>, what: What) -> Pending {
     // If they have ended, the answer's other end is dropped, which is an answer, too.
     let _ = jobs.send(Job { what, answer, wanted: Arc::downgrade(&wanted) });
     Pending { answered, _wanted: wanted }
+}
+
+fn decided_already(result: Result<Known, Refusal>) -> Pending {
+    let (answer, answered) = bounded(1);
+    let _ = answer.send(result); // there is room for one
+    Pending { answered, _wanted: Arc::default() }
 }
 
 fn gone() -> Refusal {

@@ -97,17 +97,10 @@ impl Session<'_> {
         let began = Instant::now();
         self.talk.handle.set_login(Waiting::Verifying);
         let remote = self.talk.control.peer_ip();
-        let pending = self.talk.services.verifier.attempt(accounts::Login { username, password, remote });
-        let decided = loop {
-            if let Some(decided) = pending.wait(LOOK_AROUND) {
-                break decided;
-            }
-            if self.talk.control.watch_for_hang_up(Instant::now())? {
-                return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
-            }
-            if self.login_until.is_some_and(|until| until <= Instant::now()) {
-                return Err(End::LoginTimeout);
-            }
+        let login = accounts::Login { username, password, remote };
+        let decided = match self.talk.services.verifier.recalled(&login) {
+            Some(known) => Ok(known),
+            None => self.ask(login)?,
         };
         let result = decided.and_then(|known| {
             let needs = self.talk.needs_of(&known.account);
@@ -122,6 +115,22 @@ impl Session<'_> {
         let outcome = if result.is_ok() { Waiting::Done } else { Waiting::Pending(began) };
         self.talk.handle.set_login(outcome);
         Ok(result)
+    }
+
+    /// Asks the accounts, and looks meanwhile whether the client is still there.
+    fn ask(&mut self, login: accounts::Login) -> Result<Result<Known, Refusal>, End> {
+        let pending = self.talk.services.verifier.attempt(login);
+        loop {
+            if let Some(decided) = pending.wait(LOOK_AROUND) {
+                return Ok(decided);
+            }
+            if self.talk.control.watch_for_hang_up(Instant::now())? {
+                return Err(self.talk.handle.ending().map_or(End::Gone, End::from));
+            }
+            if self.login_until.is_some_and(|until| until <= Instant::now()) {
+                return Err(End::LoginTimeout);
+            }
+        }
     }
 
     fn unavailable(&mut self, why: String) -> End {

@@ -193,7 +193,8 @@ pub fn run(services: &Services, handle: &Handle) {
     let (tag, end) = match Control::new(handle.stream().clone(), handle.peer()) {
         Err(error) => (tag, End::from(error)),
         Ok(control) => {
-            let mut session = Session::new(services, handle, control, tag);
+            // Not on the stack, of which most sessions touch two pages.
+            let mut session = Box::new(Session::new(services, handle, control, tag));
             let end = match catch_unwind(AssertUnwindSafe(|| session.serve())) {
                 Ok(Err(end)) => end,
                 Ok(Ok(never)) => match never {},

@@ -8,7 +8,7 @@ use crate::protocol::path::{RawPath, VirtualPath};
 use crate::storage::Home;
 
 pub(super) struct Workspace {
-    pub(super) account: Account,
+    pub(super) account: Box<Account>,
     pub(super) home: Box<dyn Home>,
     pub(super) cwd: VirtualPath,
     pub(super) rename_from: Option<VirtualPath>,

@@ -3,7 +3,6 @@
 
 use crate::locks::lock;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +15,8 @@ const LATE_COMMIT: Duration = Duration::from_secs(60);
 const COARSE_STAMP: Duration = Duration::from_secs(3);
 /// and no stamp between these, in nanoseconds.
 const COARSE_GRAIN: i64 = 10_000_000;
+/// What was seen holds for so long. All sessions look before each command, a dozen times in this while if they are busy.
+const GLANCE: Duration = Duration::from_micros(200);
 /// A database found locked is not asked again so soon by those who can do without an answer.
 const LOCKED: Duration = Duration::from_secs(1);
 
@@ -35,6 +36,8 @@ type FileId = (u64, u64);
 struct Seen {
     version: u64,
     state: State,
+    /// When somebody looked last.
+    at: Option<Instant>,
     /// What `PRAGMA data_version` said last, on the one connection that is asked.
     watched: Option<(FileId, Connection, i64)>,
 }
@@ -96,18 +99,25 @@ impl DatabaseFile {
 
     /// A number that is another one after every change of the file. Mostly stat(2) tells; where it can't, SQLite does.
     pub(super) fn version(&self) -> u64 {
+        let mut seen = lock(&self.seen);
+        if seen.at.is_none_or(|at| at.elapsed() >= GLANCE) {
+            self.look(&mut seen);
+        }
+        seen.version
+    }
+
+    fn look(&self, seen: &mut Seen) {
+        seen.at = Some(Instant::now());
         let database = file_state(&self.path);
         let state = [database, self.wal_state(database)];
         let [database, wal] = [(state[0], state[0].map_or(COARSE_STAMP, telling)), (state[1], LATE_COMMIT)]
             .map(|(state, recent)| state.map_or(Age::Old, |state| Age::of(state, recent)));
         let uncertain = database == Age::Recent || wal == Age::Recent;
-        let mut seen = lock(&self.seen);
         let changed = seen.state != state || database == Age::SameStamp || wal == Age::SameStamp;
-        if changed || (uncertain && self.data_version_changed(&mut seen).unwrap_or(true)) {
+        if changed || (uncertain && self.data_version_changed(seen).unwrap_or(true)) {
             seen.version += 1;
             seen.state = state;
         }
-        seen.version
     }
 
     /// Opens the connection that is asked where stat(2) can't tell, so that it is there when it is needed.
@@ -141,8 +151,8 @@ impl DatabaseFile {
     }
 
     fn id(&self) -> rusqlite::Result<FileId> {
-        let metadata = std::fs::metadata(&self.path).map_err(|_| cannot_open())?;
-        Ok((metadata.dev(), metadata.ino()))
+        let (device, inode, ..) = file_state(&self.path).ok_or_else(cannot_open)?;
+        Ok((device, inode))
     }
 }
 
@@ -197,6 +207,7 @@ fn cannot_open() -> rusqlite::Error {
 }
 
 fn file_state(path: &Path) -> Option<FileState> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()))
+    let stat = rustix::fs::stat(path).ok()?;
+    let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
+    Some((stat.st_dev, stat.st_ino, stat.st_size.unsigned_abs(), stat.st_mtime, nanoseconds))
 }
