@@ -191,7 +191,8 @@ impl fmt::Display for Denial {
 
 /// Where accounts come from. The server calls, from several threads at once and in this order:
 ///
-/// 1. [`remembered`](Accounts::remembered) for each PASS, and if that does not know,
+/// 1. [`recalled`](Accounts::recalled) for each PASS, in the session's own thread, and if that does not know,
+///    [`remembered`](Accounts::remembered) in a thread for quick questions, and if that does not,
 /// 2. [`attempt`](Accounts::attempt) in one of a few login threads, so it may take its time;
 /// 3. [`logged_in`](Accounts::logged_in) when the server has let them in, which it does not have to;
 /// 4. [`version`](Accounts::version) before each command of a session: it must be quick;
@@ -204,6 +205,11 @@ pub trait Accounts: Send + Sync {
     /// Decides a login. Every denial should take the same time, or names can be guessed; one that is no guess (see
     /// [`Denial::is_guess`]) must not come before the proof was found right.
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal>;
+
+    /// Decides a login from memory, where nobody has to be asked and little stack is needed; None: somebody has to be.
+    fn recalled(&self, _attempt: &Attempt<'_>) -> Option<Account> {
+        None
+    }
 
     /// Decides a login where that costs next to nothing, as that of somebody who has logged in a moment ago; None: it has
     /// to be attempted. It must be quick.
@@ -283,6 +289,10 @@ impl<A: Accounts + ?Sized> Accounts for Box<A> {
 
     fn finish(&self) {
         (**self).finish();
+    }
+
+    fn recalled(&self, attempt: &Attempt<'_>) -> Option<Account> {
+        (**self).recalled(attempt)
     }
 
     fn remembered(&self, attempt: &Attempt<'_>) -> Option<Account> {

@@ -66,6 +66,15 @@ impl<D: Directory> Site<D> {
         }
     }
 
+    /// Somebody who has logged in with this password a moment ago.
+    fn recognise(&self, attempt: &Attempt<'_>, patience: Patience) -> Option<Account> {
+        let Proof::Password(password) = attempt.proof else { return None };
+        let user = self.directory.find(attempt.username, patience).ok()??;
+        let knows = self.rules.have_account(&user) && user.is_active && self.cache.knows(&user, password);
+        let account = knows.then(|| self.rules.account(&user, attempt.remote))?.ok()?;
+        Some(Account { proof: Some(self.cache.digest(&user)), ..account })
+    }
+
     /// Whether the password opens the account; each way to fail costs one verification.
     fn check(&self, user: Option<&User>, password: &[u8]) -> Result<(), Denial> {
         let Some(user) = user else {
@@ -97,12 +106,12 @@ impl<D: Directory> Site<D> {
 }
 
 impl<D: Directory> Accounts for Site<D> {
+    fn recalled(&self, attempt: &Attempt<'_>) -> Option<Account> {
+        self.recognise(attempt, Patience::None)
+    }
+
     fn remembered(&self, attempt: &Attempt<'_>) -> Option<Account> {
-        let Proof::Password(password) = attempt.proof else { return None };
-        let user = self.directory.find(attempt.username, Patience::Session).ok()??;
-        let knows = self.rules.have_account(&user) && user.is_active && self.cache.knows(&user, password);
-        let account = knows.then(|| self.rules.account(&user, attempt.remote))?.ok()?;
-        Some(Account { proof: Some(self.cache.digest(&user)), ..account })
+        self.recognise(attempt, Patience::Session)
     }
 
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {

@@ -38,7 +38,8 @@ pub struct FtpAccount {
 
 /// Where the users of a site are looked up, while the site changes them. Calls come from several threads at once.
 pub trait Directory: Send + Sync + fmt::Debug {
-    /// The user of this name, or why that can't be told now.
+    /// The user of this name, or why that can't be told now. Who has no patience is told nobody where somebody would
+    /// have to be asked.
     fn find(&self, username: &str, patience: Patience) -> Result<Option<User>, String>;
 
     /// Shows each user, with or without their groups of Django.
@@ -75,6 +76,8 @@ pub struct Groups {
 /// How long somebody can wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
+    /// Only what is at hand is of use.
+    None,
     /// A login needs it.
     Login,
     /// A session that runs could go on as it was.

@@ -6,12 +6,16 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// Events that may wait; then sessions wait, and none is dropped.
 const CAPACITY: usize = 4096;
 /// So many are handed on before the sinks are flushed.
 const BATCH: usize = 1024;
+/// What comes right behind a batch that nobody waits for is handed on with the next one: to be woken for each event costs
+/// more than the event.
+const BREATH: Duration = Duration::from_millis(2);
 /// How long the end of the server waits for a sink that is stuck, such as a journal on a full disk.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
 /// After a flush that failed, when the next comes without new events.
@@ -21,6 +25,7 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Bus {
     messages: Sender<Message>,
+    auditor: Thread,
     /// A sink wants to have made an event safe before the client hears of it.
     is_awaited: bool,
     is_refusing: Arc<AtomicBool>,
@@ -51,6 +56,7 @@ impl Bus {
         }
         let (answer, answered) = bounded(1);
         self.send(Message::Awaited(event.into(), answer));
+        self.auditor.unpark();
         answered.recv().unwrap_or(false)
     }
 
@@ -75,6 +81,7 @@ impl Bus {
 #[derive(Debug)]
 pub struct Audit {
     messages: Sender<Message>,
+    auditor: Thread,
     done: Receiver<()>,
 }
 
@@ -93,11 +100,13 @@ impl Audit {
             is_refusing: is_refusing.clone(),
             is_safe: is_safe.clone(),
         };
-        std::thread::Builder::new().name("audit".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || {
             desk.run();
             drop(ended);
         })?;
-        Ok((Bus { messages: messages.clone(), is_awaited, is_refusing, is_safe }, Audit { messages, done }))
+        let auditor = thread.thread().clone();
+        let audit = Audit { messages: messages.clone(), auditor: auditor.clone(), done };
+        Ok((Bus { messages, auditor, is_awaited, is_refusing, is_safe }, audit))
     }
 
     /// Tells the last event, and waits until all are with the sinks; false if a sink was stuck for too long.
@@ -105,6 +114,7 @@ impl Audit {
         let deadline = Instant::now() + LAST_EVENTS;
         let mut last = [Message::Event(last.into()), Message::End].into_iter();
         let sent = last.all(|message| self.messages.send_deadline(message, deadline).is_ok());
+        self.auditor.unpark();
         let ended = self.done.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout);
         if !sent || !ended {
             log::error!("the last events could not be written within {} s; they are lost", LAST_EVENTS.as_secs());
@@ -136,9 +146,13 @@ impl Desk {
             } else {
                 finished = self.take(state);
             }
+            let is_awaited = !self.waiting.is_empty();
             state = self.flush();
             self.is_safe.store(state == Flushed::Safe, Ordering::Relaxed);
             self.answer(state);
+            if !finished && !is_awaited {
+                std::thread::park_timeout(BREATH);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The server: binds, accepts, gives each client a thread, and stops in order.
 
 mod admission;
+mod crew;
 mod reception;
 mod registry;
 mod remote;
@@ -19,6 +20,7 @@ use crate::net::bans::Bans;
 use crate::net::tls::Tls;
 use crate::session::{Limiter, Services, Settings};
 use crate::storage::{Disk, Storage};
+use crew::Crew;
 use jiff::Timestamp;
 use reception::Reception;
 use registry::Registry;
@@ -209,7 +211,8 @@ impl Server {
             traffic: shared.traffic.clone(),
         });
         bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(shared.address)));
-        let reception = Reception { listener: self.listener, implicit: self.implicit, shared: shared.clone() };
+        let reception =
+            Reception { listener: self.listener, implicit: self.implicit, shared: shared.clone(), crew: Crew::new() };
         self.supervisor.ready();
         let result = reception.serve(&mut *self.supervisor);
         while result.is_ok() {

@@ -1,11 +1,12 @@
 //! The accept loop: each client gets a session with a thread of its own, or hears why not.
 
+use super::admission;
+use super::crew::{Client, Crew};
 use super::remote::Shared;
 use super::supervisor::Supervisor;
 use super::tally::Refused;
-use super::{STACK, admission};
 use crate::net::wait::{self, For};
-use crate::session::{self, Arrival, Services};
+use crate::session::{Arrival, Services};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -20,6 +21,7 @@ pub(super) struct Reception {
     pub(super) listener: TcpListener,
     pub(super) implicit: Option<TcpListener>,
     pub(super) shared: Arc<Shared>,
+    pub(super) crew: Crew,
 }
 
 impl Reception {
@@ -71,7 +73,7 @@ impl Reception {
         }
         let Some(seat) = admission::admit(&self.shared, &services, stream, arrival, None) else { return };
         let handle = seat.handle().clone();
-        match start(move || session::run(&services, seat.handle())) {
+        match self.crew.serve(Client::Known(services, seat)) {
             Ok(()) => self.shared.tally.note_accepted(),
             Err(error) => {
                 self.overloaded(&error);
@@ -87,7 +89,8 @@ impl Reception {
             Err(why) => return admission::refuse(&self.shared, &services, &stream, &arrival, why),
         };
         let shared = self.shared.clone();
-        if let Err(error) = start(move || admission::receive(&shared, &services, stream, arrival, waiting)) {
+        let receive = move || admission::receive(&shared, &services, stream, arrival, waiting);
+        if let Err(error) = self.crew.serve(Client::Expected(Box::new(receive))) {
             self.overloaded(&error);
         }
     }
@@ -102,8 +105,4 @@ impl Reception {
             services.complaints.note(text);
         }
     }
-}
-
-fn start(session: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    std::thread::Builder::new().name("session".into()).stack_size(STACK).spawn(session).map(drop)
 }

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 const SAME_STAMP: Duration = Duration::from_millis(20);
 /// A write-ahead log is written before its frames count: what was written so recently may not have been seen yet.
 const LATE_COMMIT: Duration = Duration::from_secs(60);
-/// Some file systems have stamps as coarse as this.
+/// Some file systems have stamps as coarse as this,
 const COARSE_STAMP: Duration = Duration::from_secs(3);
+/// and no stamp between these, in nanoseconds.
+const COARSE_GRAIN: i64 = 10_000_000;
 /// A database found locked is not asked again so soon by those who can do without an answer.
 const LOCKED: Duration = Duration::from_secs(1);
 
@@ -96,7 +98,7 @@ impl DatabaseFile {
     pub(super) fn version(&self) -> u64 {
         let database = file_state(&self.path);
         let state = [database, self.wal_state(database)];
-        let [database, wal] = [(state[0], COARSE_STAMP), (state[1], LATE_COMMIT)]
+        let [database, wal] = [(state[0], state[0].map_or(COARSE_STAMP, telling)), (state[1], LATE_COMMIT)]
             .map(|(state, recent)| state.map_or(Age::Old, |state| Age::of(state, recent)));
         let uncertain = database == Age::Recent || wal == Age::Recent;
         let mut seen = lock(&self.seen);
@@ -166,6 +168,11 @@ impl Age {
             _ => Age::Old,
         }
     }
+}
+
+/// For how long after a change of a file another one could bear the same stamp.
+fn telling((.., nanoseconds): FileState) -> Duration {
+    if nanoseconds % COARSE_GRAIN == 0 { COARSE_STAMP } else { SAME_STAMP }
 }
 
 fn wal_of(path: &Path) -> PathBuf {

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Between two transactions: what comes meanwhile is written in the next.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_secs(1);
 /// After a failure, the next attempt.
 const RETRY: Duration = Duration::from_secs(2);
 

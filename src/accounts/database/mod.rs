@@ -3,6 +3,7 @@
 
 mod file;
 mod last_login;
+mod recent;
 mod tables;
 
 use super::user::{Directory, FieldNames, Groups, Patience, User};
@@ -10,6 +11,7 @@ use crate::locks::lock;
 use crate::protocol::shown::Shown;
 use file::DatabaseFile;
 use last_login::LastLogin;
+use recent::Recent;
 use rusqlite::Connection;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ pub struct DjangoDatabase {
     names: FieldNames,
     /// The tables, and the version of the schema that they were found in.
     tables: Mutex<Option<(i64, Arc<Tables>)>>,
+    recent: Recent,
     last_login: LastLogin,
 }
 
@@ -58,6 +61,7 @@ impl DjangoDatabase {
             file: DatabaseFile::new(path.clone()),
             names,
             tables: Mutex::default(),
+            recent: Recent::default(),
             last_login: LastLogin::new(path),
         };
         database.has_ftp_accounts()?;
@@ -123,7 +127,13 @@ impl DjangoDatabase {
 
 impl Directory for DjangoDatabase {
     fn find(&self, username: &str, patience: Patience) -> Result<Option<User>, String> {
+        // Before the question: what changes while it is asked, has another version.
+        let version = self.file.version();
+        if let Some(user) = self.recent.get(version, username) {
+            return Ok(Some(user));
+        }
         let patience = match patience {
+            Patience::None => return Ok(None),
             Patience::Login => LOGIN_PATIENCE,
             // Who finds it locked right behind somebody else does not wait once more.
             Patience::Session if self.file.is_locked() => Duration::ZERO,
@@ -134,7 +144,11 @@ impl Directory for DjangoDatabase {
             log::error!("{} can't log in: two users of the site have this name", Shown(username.as_bytes()));
             return Ok(None);
         }
-        Ok(users.pop())
+        let user = users.pop();
+        if let Some(user) = &user {
+            self.recent.put(version, username, user);
+        }
+        Ok(user)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&User)) -> Result<(), String> {
