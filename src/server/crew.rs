@@ -24,14 +24,19 @@ pub(super) struct Crew {
 }
 
 /// Somebody to be served.
-struct Client {
-    services: Arc<Services>,
-    seat: Seat,
+pub(super) enum Client {
+    /// Who has a place already.
+    Known(Arc<Services>, Seat),
+    /// Whom a proxy is about to introduce.
+    Expected(Box<dyn FnOnce() + Send>),
 }
 
 impl Client {
     fn serve(self) {
-        session::run(&self.services, self.seat.handle());
+        match self {
+            Client::Known(services, seat) => session::run(&services, seat.handle()),
+            Client::Expected(receive) => receive(),
+        }
     }
 }
 
@@ -42,8 +47,8 @@ impl Crew {
     }
 
     /// Serves a client in a thread that waits, or else in a new one.
-    pub(super) fn serve(&self, services: Arc<Services>, seat: Seat) -> io::Result<()> {
-        match self.clients.try_send(Client { services, seat }) {
+    pub(super) fn serve(&self, client: Client) -> io::Result<()> {
+        match self.clients.try_send(client) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(client) | TrySendError::Disconnected(client)) => self.hire(client),
         }

@@ -1,5 +1,6 @@
 //! The server: binds, accepts, gives each client a thread, and stops in order.
 
+mod admission;
 mod crew;
 mod reception;
 mod registry;
@@ -211,7 +212,7 @@ impl Server {
         });
         bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(shared.address)));
         let reception =
-            Reception { listener: self.listener, implicit: self.implicit, shared: &shared, crew: Crew::new() };
+            Reception { listener: self.listener, implicit: self.implicit, shared: shared.clone(), crew: Crew::new() };
         self.supervisor.ready();
         let result = reception.serve(&mut *self.supervisor);
         while result.is_ok() {
