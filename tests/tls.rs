@@ -391,6 +391,23 @@ fn a_client_that_ends_with_close_notify_has_gone() {
 }
 
 #[test]
+fn a_handshake_has_a_thread_of_its_own_and_no_longer_than_it_lasts() {
+    let server = TestServer::with_tls(&[]).start();
+    server.home("ann");
+    let there_are = |sessions: usize, handshakes: usize| {
+        let what = format!("{sessions} sessions and {handshakes} handshakes");
+        eventually(&what, || (server.threads("session"), server.threads("handshake")) == (sessions, handshakes));
+    };
+    let mut silent = server.client();
+    silent.send("AUTH TLS").expect(234);
+    there_are(1, 1);
+    drop(silent);
+    there_are(0, 0);
+    let _ann = server.login_in_tls("ann", &Tls::new());
+    there_are(1, 0);
+}
+
+#[test]
 fn the_rule_of_a_user_beats_that_of_a_group() {
     let text = "[group.'readers']\ntls = 'required'\n[user.'rita']\ntls = 'optional'\n[user.'ann']\ntls = 'required'\n";
     let server = with_sections(&["--tls", "optional"], text);

@@ -9,11 +9,15 @@ use crate::protocol::reply::Reply;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a client may refuse to read the last thing that is said in TLS.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Enough for the largest certificates of clients, several times over.
+const HANDSHAKE_STACK: usize = 256 << 10;
 
 /// One client's control connection.
 #[derive(Debug)]
@@ -99,7 +103,8 @@ impl Control {
         self.channel = Channel::Changing;
         self.lines = LineBuffer::default();
         let mut secured = tls.secure()?;
-        secured.handshake(Limited::new(&self.stream, until))?;
+        let client = Limited::new(&self.stream, until);
+        in_passing(|| secured.handshake(client))??;
         secured.take(&mut self.lines);
         self.channel = Channel::Secured(Box::new(secured));
         Ok(())
@@ -205,6 +210,15 @@ impl Control {
     pub fn watch_for_hang_up(&self, until: Instant) -> io::Result<bool> {
         wait::one(self.stream.as_fd(), For::HangUp, Some(until))
     }
+}
+
+/// What a handshake takes of stack and heap, a thread would keep for as long as it lives, and a session may be idle for
+/// days: so it has a thread of its own.
+fn in_passing<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("handshake".into()).stack_size(HANDSHAKE_STACK);
+        thread.spawn_scoped(scope, work)?.join().map_err(|panic| resume_unwind(panic))
+    })
 }
 
 /// TLS ends in order, so that the client knows that nothing is missing.

@@ -17,8 +17,8 @@ use std::os::fd::BorrowedFd;
 
 /// How much one sendfile(2) is asked to send; behind each the control connection is looked at.
 const PIECE: usize = 4 << 20;
-/// A buffer for what sendfile(2) can't do.
-const BUFFER: usize = 256 << 10;
+/// The largest buffer for what sendfile(2) can't do. In TLS, half of it costs up to a tenth more CPU.
+const BUFFER: usize = 512 << 10;
 
 /// RETR.
 pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
@@ -55,10 +55,10 @@ fn send_source(
     {
         return Ok(());
     }
-    let (mut piece, mut converted) = (vec![0; BUFFER], Vec::new());
+    let (mut piece, mut converted) = (vec![0; at_most(BUFFER, &part)], Vec::new());
     let mut ascii = ToNetwork::default();
     while !part.is_empty() {
-        let wanted = piece.len().min(usize::try_from(part.end - part.start).unwrap_or(usize::MAX));
+        let wanted = at_most(piece.len(), &part);
         let room = piece.get_mut(..wanted).unwrap_or_default();
         let length = source.read_at(room, part.start).map_err(Error::from)?;
         let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(shorter()) };
@@ -86,7 +86,7 @@ fn send_file(
     let mut room = Room::default();
     while !part.is_empty() {
         wire.await_turn()?;
-        let wanted = wire.portion(PIECE).min(usize::try_from(part.end - part.start).unwrap_or(PIECE));
+        let wanted = at_most(wire.portion(PIECE), &part);
         match rustix::fs::sendfile(socket, file, Some(&mut part.start), wanted) {
             Ok(0) => return Err(shorter()),
             Ok(sent) => {
@@ -102,6 +102,11 @@ fn send_file(
         }
     }
     Ok(true)
+}
+
+/// What is left, but no more than so much.
+fn at_most(most: usize, part: &Range<u64>) -> usize {
+    usize::try_from(part.end - part.start).unwrap_or(most).min(most)
 }
 
 /// The file has lost its end meanwhile: what was sent is not whole.

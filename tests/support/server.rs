@@ -201,6 +201,14 @@ impl TestServer {
         (count("fd"), count("task"))
     }
 
+    /// How many of its threads have this name.
+    pub fn threads(&self, name: &str) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        // One may end meanwhile.
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|found| found.trim_end() == name).count()
+    }
+
     /// The helper that starts its programs: its only child.
     pub fn helper(&self) -> u32 {
         let children = children(self.pid());
