@@ -3,7 +3,6 @@
 use crate::support::{Client, Embedded, eventually};
 use django_ftpd::accounts::Limits;
 use django_ftpd::events::Kind;
-use django_ftpd::server::Server;
 use django_ftpd::session::Settings;
 use django_ftpd::storage::VirtualPath;
 use jiff::{SignedDuration, Timestamp};
