@@ -60,6 +60,8 @@ struct Sessions {
     wish: Wish,
     next_id: u64,
     running: BTreeMap<u64, Arc<Handle>>,
+    /// How many had not logged in when they were counted last, and how many have come since.
+    pending: usize,
 }
 
 /// A place among the sessions; free again when dropped.
@@ -73,7 +75,7 @@ impl Registry {
     pub(super) fn new(caps: Caps) -> Registry {
         // Numbers that no earlier run has given, unless a million clients came in each second of it.
         let next_id = Timestamp::now().as_microsecond().unsigned_abs();
-        let sessions = Mutex::new(Sessions { caps, wish: Wish::Serve, next_id, running: BTreeMap::new() });
+        let sessions = Mutex::new(Sessions { caps, wish: Wish::Serve, next_id, running: BTreeMap::new(), pending: 0 });
         Registry { shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
     }
 
@@ -110,23 +112,22 @@ impl Registry {
         is_implicit: bool,
     ) -> Result<Seat, (TcpStream, Refused)> {
         let mut sessions = self.shared.lock();
-        let (caps, running) = (sessions.caps, &sessions.running);
+        let caps = sessions.caps;
         if let Some(most) = caps.per_address {
             let address = peer.ip().to_canonical();
-            let same = running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
+            let same = sessions.running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
             if same.count() >= most {
                 return Err((stream, Refused::TooManyThere));
             }
         }
-        let is_full = caps.total.is_some_and(|most| running.len() >= most);
-        let is_crowded = caps.pending.is_some_and(|most| {
-            running.len() >= most && running.values().filter(|handle| !handle.is_logged_in()).count() >= most
-        });
+        let is_full = caps.total.is_some_and(|most| sessions.running.len() >= most);
+        let is_crowded = caps.pending.is_some_and(|most| sessions.are_pending(most));
         if (is_full || is_crowded) && !sessions.make_room() {
             return Err((stream, Refused::TooMany));
         }
         let id = sessions.next_id;
         sessions.next_id += 1;
+        sessions.pending += 1;
         let handle = Arc::new(Handle::new(id, stream, peer, is_implicit));
         sessions.running.insert(id, handle.clone());
         Ok(Seat { handle, shared: self.shared.clone() })
@@ -164,6 +165,14 @@ impl Shared {
 }
 
 impl Sessions {
+    /// Whether so many have not logged in. All are looked at only after so many have come that it is possible.
+    fn are_pending(&mut self, most: usize) -> bool {
+        if self.pending >= most {
+            self.pending = self.running.values().filter(|handle| !handle.is_logged_in()).count();
+        }
+        self.pending >= most
+    }
+
     /// Ends the oldest session that has not logged in for too long; false if there is none, or too many leave already.
     fn make_room(&self) -> bool {
         let leaving = self.running.values().filter(|handle| handle.is_ending()).count();
