@@ -76,6 +76,7 @@ fn an_answer_that_is_none_is_421_and_a_line_in_the_log() {
         ("echo '{\"home\":7}'", "home: is no text"),
         ("echo '{\"home\":\"/x\",\"max_sessions\":0}'", "max_sessions: is no number above 0"),
         ("echo '{\"home\":\"/x\",\"upload_rate\":0}'", "upload_rate: is no number above 0"),
+        ("echo '{\"home\":\"/x\",\"session_upload_rate\":0}'", "session_upload_rate: is no number above 0"),
         ("kill -9 $$", "signal: 9"),
         ("head -c 100000 /dev/zero", "it says more than can be an answer"),
     ] {

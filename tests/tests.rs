@@ -22,7 +22,8 @@
 //! | `object_stores.rs` | homes in buckets: every verb, whose files are whose, what is refused |
 //! | `object_faults.rs` | buckets that fail: for a moment, for long, in the middle, by nonsense |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
-//! | `account_limits.rs` | rates, sessions, expiry and read-only paths of an account |
+//! | `rates.rs` | how fast: the whole server, accounts, sessions, and who gets which part |
+//! | `account_limits.rs` | sessions, expiry and read-only paths of an account |
 //! | `account_quotas.rs` | how much a home may hold, whatever is tried |
 //! | `export.rs` | accounts from what dumpdata wrote: its forms, its faults, its changes |
 //! | `events.rs` | all kinds of events with their fields, in order, over restarts |
@@ -95,6 +96,7 @@ mod privileges;
 mod process;
 mod programs;
 mod proxies;
+mod rates;
 mod reload;
 mod sandbox;
 mod security_files;

@@ -145,6 +145,8 @@ fn read(answer: &[u8], username: &str) -> Result<Result<Account, String>, String
     limits.quota = take_number(&mut fields, "quota")?;
     limits.download_rate = take_above_zero(&mut fields, "download_rate")?;
     limits.upload_rate = take_above_zero(&mut fields, "upload_rate")?;
+    limits.session_download_rate = take_above_zero(&mut fields, "session_download_rate")?;
+    limits.session_upload_rate = take_above_zero(&mut fields, "session_upload_rate")?;
     let most: Option<NonZeroU64> = take_above_zero(&mut fields, "max_sessions")?;
     limits.max_sessions = most.and_then(|most| most.try_into().ok());
     let read_only = take_texts(&mut fields, "read_only")?;

@@ -73,6 +73,10 @@ pub struct Limits {
     pub download_rate: Option<NonZeroU64>,
     /// Bytes a second that all its sessions may upload together.
     pub upload_rate: Option<NonZeroU64>,
+    /// Bytes a second that each of its sessions may download.
+    pub session_download_rate: Option<NonZeroU64>,
+    /// Bytes a second that each of its sessions may upload.
+    pub session_upload_rate: Option<NonZeroU64>,
     /// Sessions at once.
     pub max_sessions: Option<NonZeroUsize>,
     /// Where, and below which, nothing can be changed.

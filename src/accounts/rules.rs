@@ -57,6 +57,10 @@ pub struct Rule {
     /// See [`Limits`](super::Limits).
     pub upload_rate: Option<NonZeroU64>,
     /// See [`Limits`](super::Limits).
+    pub session_download_rate: Option<NonZeroU64>,
+    /// See [`Limits`](super::Limits).
+    pub session_upload_rate: Option<NonZeroU64>,
+    /// See [`Limits`](super::Limits).
     pub max_sessions: Option<NonZeroUsize>,
     /// See [`Limits`](super::Limits).
     pub read_only: Option<Vec<VirtualPath>>,
@@ -182,10 +186,13 @@ impl Rules {
         }
         let limits = &mut account.limits;
         limits.quota = self.said(&username, &groups, |rule| rule.quota.as_ref()).copied().or(limits.quota);
-        let download_rate = self.said(&username, &groups, |rule| rule.download_rate.as_ref()).copied();
-        limits.download_rate = download_rate.or(limits.download_rate);
-        let upload_rate = self.said(&username, &groups, |rule| rule.upload_rate.as_ref()).copied();
-        limits.upload_rate = upload_rate.or(limits.upload_rate);
+        let rate = |known: Option<NonZeroU64>, rate: fn(&Rule) -> Option<&NonZeroU64>| {
+            self.said(&username, &groups, rate).copied().or(known)
+        };
+        limits.download_rate = rate(limits.download_rate, |rule| rule.download_rate.as_ref());
+        limits.upload_rate = rate(limits.upload_rate, |rule| rule.upload_rate.as_ref());
+        limits.session_download_rate = rate(limits.session_download_rate, |rule| rule.session_download_rate.as_ref());
+        limits.session_upload_rate = rate(limits.session_upload_rate, |rule| rule.session_upload_rate.as_ref());
         let max_sessions = self.said(&username, &groups, |rule| rule.max_sessions.as_ref()).copied();
         limits.max_sessions = max_sessions.or(limits.max_sessions);
         if let Some(read_only) = self.said(&username, &groups, |rule| rule.read_only.as_ref()) {

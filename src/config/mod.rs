@@ -27,7 +27,7 @@ use std::time::Duration;
 pub use self::control::control_socket;
 use self::options::Opt;
 pub use self::programs::{ExecTable, GateTable};
-pub use self::sections::Section;
+pub use self::sections::{Section, Sections};
 use self::sources::Flags;
 pub(crate) use self::sources::value as flag_value;
 pub use self::value::{HostPort, LogFormat, PortSet};
@@ -105,6 +105,14 @@ pub struct Config {
     pub connect_from_data_port: bool,
     /// Downloads by sendfile(2).
     pub sendfile: bool,
+    /// Bytes a second that all sessions together may download.
+    pub server_download_rate: Option<NonZeroU64>,
+    /// Bytes a second that all sessions together may upload.
+    pub server_upload_rate: Option<NonZeroU64>,
+    /// Bytes a second that each session may download.
+    pub session_download_rate: Option<NonZeroU64>,
+    /// Bytes a second that each session may upload.
+    pub session_upload_rate: Option<NonZeroU64>,
     /// The certificate and its chain; `None` = no TLS.
     pub certfile: Option<PathBuf>,
     /// Its key; `None` = in `certfile`.
@@ -199,27 +207,6 @@ pub struct Config {
     pub sections: Sections,
 }
 
-/// What a file says of users, groups and networks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sections {
-    /// By the name that they log in with.
-    pub users: Vec<(String, Section)>,
-    /// By the name of the FTP group, or of Django's for users without an FTP account.
-    pub groups: Vec<(String, Section)>,
-    /// Whether TLS is required of clients in a network.
-    pub networks: Vec<(Network, bool)>,
-    /// The bucket of S3.
-    pub s3: Option<stores::S3Table>,
-    /// The bucket of Google Cloud Storage.
-    pub gcs: Option<stores::GcsTable>,
-    /// Programs that run for events.
-    pub execs: Vec<programs::ExecTable>,
-    /// Programs that decide about uploads.
-    pub gates: Vec<programs::GateTable>,
-    /// Web servers that are told of events.
-    pub webhooks: Vec<webhooks::WebhookTable>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         let seconds = Duration::from_secs;
@@ -257,6 +244,10 @@ impl Default for Config {
             permit_privileged_ports: false,
             connect_from_data_port: false,
             sendfile: true,
+            server_download_rate: None,
+            server_upload_rate: None,
+            session_download_rate: None,
+            session_upload_rate: None,
             certfile: None,
             keyfile: None,
             implicit_tls: None,

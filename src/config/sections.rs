@@ -3,10 +3,34 @@
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::options::OPTIONS;
+use super::programs::{ExecTable, GateTable};
+use super::stores::{GcsTable, S3Table};
 use super::suggest::{nearest_of, no_such_option};
 use super::value::{home, is_required, letters, moment, one_or_more, path, rate, size, storage};
+use super::webhooks::WebhookTable;
 use super::{Network, Problem};
 use crate::accounts::Rule;
+
+/// What a file says in sections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// By the name that they log in with.
+    pub users: Vec<(String, Section)>,
+    /// By the name of the FTP group, or of Django's for users without an FTP account.
+    pub groups: Vec<(String, Section)>,
+    /// Whether TLS is required of clients in a network.
+    pub networks: Vec<(Network, bool)>,
+    /// The bucket of S3.
+    pub s3: Option<S3Table>,
+    /// The bucket of Google Cloud Storage.
+    pub gcs: Option<GcsTable>,
+    /// Programs that run for events.
+    pub execs: Vec<ExecTable>,
+    /// Programs that decide about uploads.
+    pub gates: Vec<GateTable>,
+    /// Web servers that are told of events.
+    pub webhooks: Vec<WebhookTable>,
+}
 
 /// What one section says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +128,20 @@ pub const KEYS: &[Key<Section>] = &[
         doc: "What all sessions of one account may upload in a second.",
         takes: Takes::Size,
         set: |s, v| put(&mut s.rule.upload_rate, one(v).and_then(rate)),
+    },
+    Key {
+        name: "session_download_rate",
+        example: "\"1 MB\"",
+        doc: "What each session may download in a second, whatever holds for everybody's.",
+        takes: Takes::Size,
+        set: |s, v| put(&mut s.rule.session_download_rate, one(v).and_then(rate)),
+    },
+    Key {
+        name: "session_upload_rate",
+        example: "\"250 kB\"",
+        doc: "What each session may upload in a second, whatever holds for everybody's.",
+        takes: Takes::Size,
+        set: |s, v| put(&mut s.rule.session_upload_rate, one(v).and_then(rate)),
     },
     Key {
         name: "max_sessions",

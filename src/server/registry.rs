@@ -62,6 +62,8 @@ struct Sessions {
     running: BTreeMap<u64, Arc<Handle>>,
     /// One more than there are whom a proxy has not introduced yet.
     unknown: Arc<()>,
+    /// How many had not logged in when they were counted last, and how many have come since.
+    pending: usize,
 }
 
 /// A place for somebody whom a proxy is about to introduce; free again when dropped.
@@ -87,6 +89,7 @@ impl Registry {
             next_id,
             running: BTreeMap::new(),
             unknown: Arc::default(),
+            pending: 0,
         });
         Registry { shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
     }
@@ -134,6 +137,7 @@ impl Registry {
         }
         let id = sessions.next_id;
         sessions.next_id += 1;
+        sessions.pending += 1;
         let handle = Arc::new(Handle::new(id, stream, arrival));
         sessions.running.insert(id, handle.clone());
         Ok(Seat { handle, shared: self.shared.clone() })
@@ -141,7 +145,7 @@ impl Registry {
 
     /// A place for somebody whom a proxy is about to introduce.
     pub(super) fn expect(&self) -> Result<Waiting, Refused> {
-        let sessions = self.shared.lock();
+        let mut sessions = self.shared.lock();
         sessions.check_room()?;
         Ok(Waiting { _lease: sessions.unknown.clone() })
     }
@@ -178,7 +182,7 @@ impl Shared {
 }
 
 impl Sessions {
-    fn check(&self, arrival: &Arrival) -> Result<(), Refused> {
+    fn check(&mut self, arrival: &Arrival) -> Result<(), Refused> {
         if let Some(most) = self.caps.per_address.filter(|_| !arrival.is_proxy()) {
             let address = arrival.peer.ip().to_canonical();
             let same = self.running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
@@ -190,18 +194,23 @@ impl Sessions {
     }
 
     /// Waiting for a login is what most attackers do; see [`PATIENCE`].
-    fn check_room(&self) -> Result<(), Refused> {
+    fn check_room(&mut self) -> Result<(), Refused> {
         let unknown = Arc::strong_count(&self.unknown) - 1;
         let count = self.running.len() + unknown;
         let is_full = self.caps.total.is_some_and(|most| count >= most);
-        let is_crowded = self.caps.pending.is_some_and(|most| {
-            let pending = || self.running.values().filter(|handle| !handle.is_logged_in()).count();
-            count >= most && unknown + pending() >= most
-        });
+        let is_crowded = self.caps.pending.is_some_and(|most| self.are_pending(most.saturating_sub(unknown)));
         match (is_full || is_crowded) && !self.make_room() {
             true => Err(Refused::TooMany),
             false => Ok(()),
         }
+    }
+
+    /// Whether so many have not logged in. All are looked at only after so many have come that it is possible.
+    fn are_pending(&mut self, most: usize) -> bool {
+        if self.pending >= most {
+            self.pending = self.running.values().filter(|handle| !handle.is_logged_in()).count();
+        }
+        self.pending >= most
     }
 
     /// Ends the oldest session that has not logged in for too long; false if there is none, or too many leave already.

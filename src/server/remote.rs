@@ -63,6 +63,7 @@ impl Shared {
     }
 
     pub(super) fn set_services(&self, services: Services) {
+        services.limiter.set_server_rates(&services.settings);
         let accounts = Arc::downgrade(services.verifier.accounts());
         let mut known = lock(&self.accounts);
         known.retain(|known| known.strong_count() > 0 && !Weak::ptr_eq(known, &accounts));

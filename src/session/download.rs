@@ -35,7 +35,7 @@ pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPat
         return Ok(reply);
     }
     talk.handle.show(path.as_bytes(), Some(Direction::Download), Some(source.size() - offset));
-    let mut wire = Wire::at_rate(talk, Direction::Download, workspace.rates.download.as_ref());
+    let mut wire = Wire::at_rate(talk, Direction::Download, &workspace.rates);
     let result = wire.send(&opening(), |wire, data| send_source(wire, data, &mut *source, offset));
     wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
 }

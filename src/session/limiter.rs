@@ -1,6 +1,7 @@
-//! What the sessions of an account share because it is limited: rates, seats, and the count of its home's bytes.
+//! What sessions share because it is limited: rates, and those of an account its seats and the count of its home's bytes.
 
 use super::pace::Bucket;
+use super::{Direction, Settings};
 use crate::accounts::{Account, Limits};
 use crate::locks::lock;
 use crate::storage::{Home, Metered, Quotas, ReadOnly, Shared, Storage};
@@ -12,16 +13,23 @@ use std::sync::{Arc, Mutex, MutexGuard};
 #[derive(Default)]
 pub struct Limiter {
     quotas: Quotas,
-    downloads: Shared<String, Bucket>,
-    uploads: Shared<String, Bucket>,
+    downloads: Lane,
+    uploads: Lane,
     seats: Seats,
 }
 
-/// How fast a session may be; None: as fast as it can.
+/// The rates of one direction.
 #[derive(Default)]
+struct Lane {
+    /// What all share.
+    server: Mutex<Option<Arc<Bucket>>>,
+    accounts: Shared<String, Bucket>,
+}
+
+/// How fast a session may be: as fast as each of these lets it, beside what holds for the whole server.
 pub(super) struct Rates {
-    pub(super) download: Option<Arc<Bucket>>,
-    pub(super) upload: Option<Arc<Bucket>>,
+    downloads: Vec<Arc<Bucket>>,
+    uploads: Vec<Arc<Bucket>>,
 }
 
 impl Limiter {
@@ -38,23 +46,54 @@ impl Limiter {
         home
     }
 
-    /// The rates that an account's sessions share; a new rate holds for all of them.
-    pub(super) fn rates(&self, account: &Account) -> Rates {
-        let bucket = |buckets: &Shared<String, Bucket>, rate: Option<NonZeroU64>| {
-            let rate = rate?;
-            let bucket = buckets.get(account.id.clone(), || Bucket::new(rate));
-            bucket.set_rate(rate);
-            Some(bucket)
-        };
+    /// The rates of the whole server, for transfers that run, too.
+    pub(crate) fn set_server_rates(&self, settings: &Settings) {
+        self.downloads.set_server_rate(settings.server_download_rate);
+        self.uploads.set_server_rate(settings.server_upload_rate);
+    }
+
+    /// The rate that an account's sessions share, of which a new one holds for all of them, and that of one session.
+    pub(super) fn rates(&self, account: &Account, settings: &Settings) -> Rates {
+        let limits = &account.limits;
+        let download = limits.session_download_rate.or(settings.session_download_rate);
+        let upload = limits.session_upload_rate.or(settings.session_upload_rate);
         Rates {
-            download: bucket(&self.downloads, account.limits.download_rate),
-            upload: bucket(&self.uploads, account.limits.upload_rate),
+            downloads: self.downloads.rates(&account.id, limits.download_rate, download),
+            uploads: self.uploads.rates(&account.id, limits.upload_rate, upload),
         }
+    }
+
+    /// All that a transfer has to keep to.
+    pub(super) fn buckets(&self, direction: Direction, rates: &Rates) -> Vec<Arc<Bucket>> {
+        let (lane, own) = match direction {
+            Direction::Download => (&self.downloads, &rates.downloads),
+            Direction::Upload => (&self.uploads, &rates.uploads),
+        };
+        own.iter().cloned().chain(lock(&lane.server).clone()).collect()
     }
 
     /// A place for one more session of an account, if there is one.
     pub(super) fn seat(&self, account: &Account) -> Option<Seat> {
         self.seats.take(&account.id, account.limits.max_sessions)
+    }
+}
+
+impl Lane {
+    fn set_server_rate(&self, rate: Option<NonZeroU64>) {
+        let mut server = lock(&self.server);
+        match (&*server, rate) {
+            (Some(bucket), Some(rate)) => bucket.set_rate(rate),
+            (_, rate) => *server = rate.map(|rate| Arc::new(Bucket::new(rate))),
+        }
+    }
+
+    fn rates(&self, account: &str, shared: Option<NonZeroU64>, own: Option<NonZeroU64>) -> Vec<Arc<Bucket>> {
+        let shared = shared.map(|rate| {
+            let bucket = self.accounts.get(account.to_string(), || Bucket::new(rate));
+            bucket.set_rate(rate);
+            bucket
+        });
+        shared.into_iter().chain(own.map(|rate| Arc::new(Bucket::new(rate)))).collect()
     }
 }
 

@@ -47,6 +47,7 @@ use crate::storage::Storage;
 use door::Door;
 use end::End;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,6 +73,10 @@ pub struct Settings {
     pub permit_privileged_ports: bool,
     pub connect_from_data_port: bool,
     pub sendfile: bool,
+    pub server_download_rate: Option<NonZeroU64>,
+    pub server_upload_rate: Option<NonZeroU64>,
+    pub session_download_rate: Option<NonZeroU64>,
+    pub session_upload_rate: Option<NonZeroU64>,
     pub tls_rules: TlsRules,
     pub tls_session_reuse: SessionReuse,
     pub tls_strict_eof: bool,
@@ -111,6 +116,10 @@ impl Default for Settings {
             permit_privileged_ports: false,
             connect_from_data_port: false,
             sendfile: true,
+            server_download_rate: None,
+            server_upload_rate: None,
+            session_download_rate: None,
+            session_upload_rate: None,
             tls_rules: TlsRules::default(),
             tls_session_reuse: SessionReuse::Warn,
             tls_strict_eof: false,

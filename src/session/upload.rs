@@ -113,7 +113,7 @@ fn receive(
         return Ok(only_whole());
     }
     talk.handle.show(path.as_bytes(), Some(Direction::Upload), None);
-    let mut wire = Wire::at_rate(talk, Direction::Upload, workspace.rates.upload.as_ref());
+    let mut wire = Wire::at_rate(talk, Direction::Upload, &workspace.rates);
     let received = wire.open(opening).and_then(|mut data| {
         let received = copy(&mut wire, &mut data, &mut *upload);
         data.cut(true); // of us, nothing more comes in any case

@@ -23,7 +23,7 @@ impl Workspace {
         let Known { account, version } = known;
         Workspace {
             home: services.limiter.home(&*services.storage, &account),
-            rates: services.limiter.rates(&account),
+            rates: services.limiter.rates(&account, &services.settings),
             account,
             cwd: VirtualPath::root(),
             rename_from: None,
@@ -43,7 +43,7 @@ impl Workspace {
         let is_elsewhere = known.account.home != self.account.home || known.account.storage != self.account.storage;
         if is_elsewhere || known.account.limits != self.account.limits {
             self.home = services.limiter.home(&*services.storage, &known.account);
-            self.rates = services.limiter.rates(&known.account);
+            self.rates = services.limiter.rates(&known.account, &services.settings);
         }
         if is_elsewhere {
             self.cwd = VirtualPath::root();

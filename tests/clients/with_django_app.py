@@ -372,6 +372,7 @@ def django_app_makes_a_configuration_that_the_server_takes(room):
         "max_login_attempts = 5",
         "permit_foreign_addresses = true",
         "data_timeout = 77",
+        "session_upload_rate = 5000",
         'passive_ports = "12345,30000-30100"',
         'masquerade_address = "ftp.example.com"',
         "local_times = true",
@@ -379,7 +380,7 @@ def django_app_makes_a_configuration_that_the_server_takes(room):
         f'journal = "{project.journal}"',
     ]:
         expect(line in made.splitlines(), f"there is no {line} in {made}")
-    wanted = ["AUTHORIZER", "FILESYSTEM", "our-bucket", "read_limit", "on_login"]
+    wanted = ["AUTHORIZER", "FILESYSTEM", "our-bucket", "on_login"]
     for word in wanted:
         expect(any(word in line for line in made.splitlines() if line.startswith("# no equivalent")), f"{word}: {made}")
     expect("a secret" not in made, "it prints a secret")

@@ -205,10 +205,9 @@ def connection_options(made, handler):
     for attribute, option in TIMEOUTS:
         if handler.changed("timeout", of=attribute) is not None:
             made.option(option, handler.changed("timeout", of=attribute))
-    for name in ["read_limit", "write_limit"]:
-        if handler.changed(name, of="dtp_handler"):
-            rate = "upload_rate" if name == "read_limit" else "download_rate"
-            made.no_equivalent(f"dtp_handler.{name}", handler.changed(name, of="dtp_handler"), f"see {rate} of [group]")
+    for attribute, option in [("read_limit", "session_upload_rate"), ("write_limit", "session_download_rate")]:
+        if handler.changed(attribute, of="dtp_handler"):
+            made.option(option, int(handler.changed(attribute, of="dtp_handler")))
     ports = setting("PASSIVE_PORTS") or handler.changed("passive_ports")
     if ports:
         made.option("passive_ports", port_ranges(ports))

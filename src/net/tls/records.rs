@@ -29,6 +29,8 @@ pub struct Records {
     incoming: Buffer,
     /// What is encrypted and not sent yet.
     outgoing: Buffer,
+    /// What was read for who takes less than a record at once.
+    left: Buffer,
     /// A record is decrypted for which there was no room.
     is_waiting: bool,
     /// The client has said close_notify.
@@ -64,6 +66,7 @@ impl Records {
             connection,
             incoming: Buffer::default(),
             outgoing: Buffer::default(),
+            left: Buffer::default(),
             is_waiting: false,
             closed: false,
             failed: false,
@@ -94,11 +97,27 @@ impl Records {
 
     /// Whether bytes of the client may be here already, which no waiting for the socket would show.
     pub(in crate::net) fn has_pending(&self) -> bool {
-        self.is_waiting || self.closed || !self.incoming.is_empty()
+        self.is_waiting || self.closed || !self.incoming.is_empty() || !self.left.is_empty()
     }
 
-    /// Reads as much as is there and fits; 0 at the end. The buffer must have room for a whole record.
+    /// Reads as much as is there and fits; 0 at the end.
     pub(in crate::net) fn read(&mut self, stream: &TcpStream, buffer: &mut [u8], strict: bool) -> io::Result<usize> {
+        if self.left.is_empty() && buffer.len() >= FRAGMENT {
+            return self.read_records(stream, buffer, strict);
+        }
+        if self.left.is_empty() {
+            let mut left = std::mem::take(&mut self.left);
+            let length = self.read_records(stream, left.room(FRAGMENT), strict)?;
+            left.end += length;
+            self.left = left;
+        }
+        let length = (&mut *buffer).write(self.left.filled())?;
+        self.left.start += length;
+        Ok(length)
+    }
+
+    /// The same where there is room for a whole record.
+    fn read_records(&mut self, stream: &TcpStream, buffer: &mut [u8], strict: bool) -> io::Result<usize> {
         let (mut filled, mut reads) = (0, 0);
         loop {
             let room = buffer.get_mut(filled..).unwrap_or_default();

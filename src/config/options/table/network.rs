@@ -1,7 +1,7 @@
-//! Connections and logins.
+//! Connections, how fast they may be, and logins.
 
 use super::super::super::value::{
-    certificate_login, host, is_required, limit, line, networks, one_or_more, period, seconds, session_reuse,
+    certificate_login, host, is_required, limit, line, networks, one_or_more, period, rate, seconds, session_reuse,
     time_limit,
 };
 use super::super::Initial::{Is, Unset};
@@ -133,6 +133,34 @@ pub(super) const OPTIONS: &[Opt] = &[
         kind: Switch(|c| &mut c.sendfile),
         default: Is("true"),
         doc: "Let the kernel send downloads, which is fastest.",
+    },
+    Opt {
+        name: "server_download_rate",
+        group: "Rates",
+        kind: Value("SIZE", |c, v| put(&mut c.server_download_rate, rate(v).map(Some))),
+        default: Unset("no limit", "50 MB"),
+        doc: "What all sessions together may download in a second.",
+    },
+    Opt {
+        name: "server_upload_rate",
+        group: "Rates",
+        kind: Value("SIZE", |c, v| put(&mut c.server_upload_rate, rate(v).map(Some))),
+        default: Unset("no limit", "20 MB"),
+        doc: "What all sessions together may upload in a second.",
+    },
+    Opt {
+        name: "session_download_rate",
+        group: "Rates",
+        kind: Value("SIZE", |c, v| put(&mut c.session_download_rate, rate(v).map(Some))),
+        default: Unset("no limit", "1 MB"),
+        doc: "What each session may download in a second; sections say what holds for some.",
+    },
+    Opt {
+        name: "session_upload_rate",
+        group: "Rates",
+        kind: Value("SIZE", |c, v| put(&mut c.session_upload_rate, rate(v).map(Some))),
+        default: Unset("no limit", "250 kB"),
+        doc: "What each session may upload in a second; sections say what holds for some.",
     },
     Opt {
         name: "certfile",
