@@ -1,0 +1,151 @@
+"""A fleet on loopback, with the files of conf/fleet: three nodes of Garage, two FTP servers, each with an HAProxy of its own
+in front of the store, and the HAProxy that clients know."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from functools import cached_property
+
+from check import Failure, expect
+from garage import Garage, Network
+from host import CONF, ROOT, adapted, greeting, run
+
+EXAMPLES = CONF / "fleet"
+EXPORT = ROOT / "tests/fixtures/export.json"
+# The group of the fixture's accounts names the directory.
+HOME = "ftp/nonexistent/ann/"
+LOGIN = ("ann", "ann-secret")
+START_SECONDS = 20
+FTP_PORT = 2121
+
+
+class FtpNode:
+    """A server, and the HAProxy that it finds the store by."""
+
+    def __init__(self, fleet, number):
+        network, garage = fleet.network, fleet.garage
+        self.binary = fleet.binary
+        self.name = f"ftp{number}"
+        self.directory = fleet.directory / self.name
+        self.directory.mkdir()
+        self.address = network.here(f"10.0.0.{number}")
+        self.journal = self.directory / "events.jsonl"
+        self.output = self.directory / "output"
+        self.export = self.directory / "users.json"
+        shutil.copy(EXPORT, self.export)
+        store = adapted(
+            EXAMPLES / "store.cfg",
+            self.directory / "store.cfg",
+            {"127.0.0.1:3900": f"{self.address}:3900", "10.0.0": network.prefix},
+        )
+        fleet.start("haproxy", "-db", "-f", store)
+        ports = ["30000-30099", "30100-30199"]
+        changes = {
+            "10.0.0.1": self.address,
+            "10.0.0.5": network.here("10.0.0.5"),
+            "ftp1": self.name,
+            ports[0]: ports[number - 1],
+            "/srv/site/users.jsonl": self.export,
+            "/var/log/django-ftpd/events.jsonl": self.journal,
+            "http://127.0.0.1:3900": f"http://{self.address}:3900",
+            "GK31c2f218a2e44f485b94239e": garage.access_key,
+            "b892c0665f0ada8a4755dae98baa3b133590e11dae3bcc1f9d769d67f16c3835": garage.secret_key,
+            # All clients are local here.
+            "\nstorage =": "\nmasquerade_local = true\nban_failures = 0\nstorage =",
+        }
+        self.file = adapted(EXAMPLES / "django-ftpd.conf", self.directory / "django-ftpd.conf", changes)
+        self.process = None
+        self.start()
+
+    def start(self):
+        with self.output.open("ab") as output:
+            command = [self.binary, "serve", "--config", self.file]
+            self.process = subprocess.Popen(
+                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def kill(self):
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def events(self, *kinds):
+        """What its journal has of them."""
+        lines = self.journal.read_text().splitlines()
+        return [event for event in map(json.loads, lines) if event["event"] in kinds]
+
+    def last_output(self):
+        return self.output.read_text(errors="replace")[-3000:]
+
+
+class Fleet:
+    def __init__(self, binary, directory):
+        self.binary = binary
+        self.directory = directory
+        self.network = Network()
+        self.address = self.network.here("10.0.0.5")
+        self.processes = []
+        self.nodes = []
+        self.garage = None
+
+    def __enter__(self):
+        try:
+            self.garage = Garage(self.directory, network=self.network)
+            self.nodes = [FtpNode(self, number) for number in (1, 2)]
+            changes = {"10.0.0.5:21": f"10.0.0.5:{FTP_PORT}"}
+            file = adapted(EXAMPLES / "haproxy.cfg", self.directory / "haproxy.ports", changes)
+            file = adapted(file, self.directory / "haproxy.cfg", {"10.0.0": self.network.prefix})
+            self.start("haproxy", "-db", "-f", file)
+            self.wait_for({node.name for node in self.nodes})
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        for node in self.nodes:
+            node.kill()
+        if self.garage:
+            self.garage.kill()
+
+    def start(self, *command):
+        with (self.directory / "output").open("ab") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self.processes.append(process)
+
+    def wait_for(self, names):
+        """Until just these nodes greet clients who come through HAProxy."""
+        until, met = time.monotonic() + START_SECONDS, []
+        while set(met[-6:]) != names or len(met) < 6:
+            if time.monotonic() > until:
+                raise Failure(f"the nodes are not {names}, but {met[-6:]}: {self.last_output()}")
+            met.append(self.who_greets())
+
+    def who_greets(self):
+        try:
+            with socket.create_connection((self.address, FTP_PORT), timeout=5) as connection:
+                words = connection.recv(100).decode().split()
+                connection.sendall(b"QUIT\r\n")
+                connection.recv(100)
+                return words[1]
+        except (OSError, IndexError):
+            time.sleep(0.1)
+            return None
+
+    def node(self, name):
+        return next(node for node in self.nodes if node.name == name)
+
+    def last_output(self):
+        return "\n".join(f"{node.name}:\n{node.last_output()}" for node in [*self.nodes, *self.garage.nodes])
+
+    def s3(self, store):
+        """boto3 with a node of Garage itself."""
+        import boto3
+
+        keys = {"aws_access_key_id": self.garage.access_key, "aws_secret_access_key": self.garage.secret_key}
+        return boto3.client("s3", endpoint_url=store.url, region_name="garage", **keys)
