@@ -84,11 +84,28 @@ class Fleet:
     def __init__(self, binary, directory):
         self.binary = binary
         self.directory = directory
+        self.output = directory / "output"
         self.network = Network()
         self.address = self.network.here("10.0.0.5")
         self.processes = []
         self.nodes = []
         self.garage = None
+        self._notes = []
+
+    def note(self, figure):
+        """For the line of the check."""
+        self._notes.append(figure)
+
+    def take_notes(self):
+        notes, self._notes = self._notes, []
+        return notes
+
+    @cached_property
+    def storm(self):
+        """Fifty transfers, which run when the first check asks for them."""
+        from storm import Storm
+
+        return Storm(self)
 
     def __enter__(self):
         try:
@@ -114,7 +131,7 @@ class Fleet:
             self.garage.kill()
 
     def start(self, *command):
-        with (self.directory / "output").open("ab") as output:
+        with self.output.open("ab") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         self.processes.append(process)
 
@@ -141,7 +158,8 @@ class Fleet:
         return next(node for node in self.nodes if node.name == name)
 
     def last_output(self):
-        return "\n".join(f"{node.name}:\n{node.last_output()}" for node in [*self.nodes, *self.garage.nodes])
+        nodes = "\n".join(f"{node.name}:\n{node.last_output()}" for node in [*self.nodes, *self.garage.nodes])
+        return f"{nodes}\nHAProxy:\n{self.output.read_text()[-3000:]}"
 
     def s3(self, store):
         """boto3 with a node of Garage itself."""

@@ -7,6 +7,7 @@ The program is `garage` in PATH, 2.5 or newer.
 """
 
 import argparse
+import os
 import random
 import re
 import secrets
@@ -61,7 +62,8 @@ class Node:
     def start(self):
         with self.output.open("ab") as output:
             command = ["garage", "-c", self.file, "server"]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            how = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+            self.process = subprocess.Popen(command, env=os.environ | {"RUST_LOG": "warn", "NO_COLOR": "1"}, **how)
 
     def running(self):
         return self.process.poll() is None
