@@ -160,10 +160,3 @@ class Fleet:
     def last_output(self):
         nodes = "\n".join(f"{node.name}:\n{node.last_output()}" for node in [*self.nodes, *self.garage.nodes])
         return f"{nodes}\nHAProxy:\n{self.output.read_text()[-3000:]}"
-
-    def s3(self, store):
-        """boto3 with a node of Garage itself."""
-        import boto3
-
-        keys = {"aws_access_key_id": self.garage.access_key, "aws_secret_access_key": self.garage.secret_key}
-        return boto3.client("s3", endpoint_url=store.url, region_name="garage", **keys)

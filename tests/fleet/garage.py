@@ -26,6 +26,7 @@ from host import CONF, adapted, run
 
 START_SECONDS = 30
 BUCKET = "media"
+REGION = "garage"
 
 
 class Network:
@@ -42,7 +43,7 @@ class Network:
 class Node:
     """One process of Garage, with what it keeps."""
 
-    def __init__(self, network, directory, number, count, secret):
+    def __init__(self, network, directory, number, count, secret, log):
         self.name = f"store{number}"
         self.directory = directory / self.name
         self.address = network.here(f"10.0.0.{10 + number}")
@@ -56,6 +57,7 @@ class Node:
         }
         self.file = adapted(CONF / "fleet/garage.toml", self.directory / "garage.toml", changes)
         self.output = self.directory / "output"
+        self.log = log
         self.process = None
         self.start()
 
@@ -63,7 +65,7 @@ class Node:
         with self.output.open("ab") as output:
             command = ["garage", "-c", self.file, "server"]
             how = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-            self.process = subprocess.Popen(command, env=os.environ | {"RUST_LOG": "warn", "NO_COLOR": "1"}, **how)
+            self.process = subprocess.Popen(command, env=os.environ | {"RUST_LOG": self.log, "NO_COLOR": "1"}, **how)
 
     def running(self):
         return self.process.poll() is None
@@ -102,9 +104,9 @@ class Garage:
 
     name = "garage"
 
-    def __init__(self, directory, count=3, network=None):
+    def __init__(self, directory, count=3, network=None, log="warn"):
         network, secret = network or Network(), secrets.token_hex(32)
-        self.nodes = [Node(network, Path(directory), number, count, secret) for number in range(1, count + 1)]
+        self.nodes = [Node(network, Path(directory), number, count, secret, log) for number in range(1, count + 1)]
         try:
             self._join()
             self._make_bucket()
@@ -146,13 +148,26 @@ class Garage:
         self.access_key, self.secret_key = (re.search(rf"{what}: +(\S+)", key).group(1) for what in ["Key ID", "Secret key"])
         first.garage("bucket", "allow", "--read", "--write", "--owner", "--key", "ftp", BUCKET)
 
+    def section(self):
+        """What a server has to know whose homes are to be there."""
+        keys = {"bucket_name": BUCKET, "endpoint_url": self.url, "region_name": REGION}
+        keys |= {"access_key": self.access_key, "secret_key": self.secret_key}
+        return "[s3]\n" + "".join(f'{name} = "{value}"\n' for name, value in keys.items())
+
+    def s3(self, node=None):
+        """boto3, by one of the nodes."""
+        import boto3
+
+        keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
+        return boto3.client("s3", endpoint_url=(node or self.nodes[0]).url, region_name=REGION, **keys)
+
     def variables(self):
         """What somebody has to know who wants to use it."""
         return {
             "S3_ENDPOINT": self.url,
             "S3_ENDPOINTS": ",".join(node.url for node in self.nodes),
             "S3_BUCKET": BUCKET,
-            "S3_REGION": "garage",
+            "S3_REGION": REGION,
             "S3_ACCESS_KEY": self.access_key,
             "S3_SECRET_KEY": self.secret_key,
         }

@@ -80,7 +80,7 @@ class Storm:
         self.downloads = [Transfer(transfer.name, transfer.size, False) for transfer in wanted]
         self.all = self.uploads + self.downloads
         self.killed = {}
-        self.s3 = fleet.s3(fleet.garage.nodes[-1])
+        self.s3 = fleet.garage.s3(fleet.garage.nodes[-1])
         self._run_all(self.there)
         began = time.monotonic()
         order = random.Random(2).sample(self.all, len(self.all))

@@ -140,7 +140,7 @@ def fleet_takes_the_killed_node_of_the_store_back(fleet):
     node, _ = fleet.storm.killed["store"]
     node.start()
     node.wait_until_it_serves()
-    s3 = fleet.s3(node)
+    s3 = fleet.garage.s3(node)
     for transfer in fleet.storm.uploads:
         body = s3.get_object(Bucket="media", Key=transfer.key())["Body"].read()
         expect(body == transfer.data(), f"{transfer.name} is another one there")
