@@ -221,6 +221,7 @@ pub(super) fn settings(config: Config) -> Settings {
         umask: config.umask,
         atomic_uploads: config.atomic_uploads,
         create_parents: config.create_parents,
+        trusted_proxies: config.trusted_proxies,
         gates: Vec::new(),
     }
 }

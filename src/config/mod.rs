@@ -83,6 +83,8 @@ pub struct Config {
     pub max_cons_per_ip: Option<NonZeroUsize>,
     /// Sessions at once that have not logged in yet.
     pub max_pending: Option<NonZeroUsize>,
+    /// Whose PROXY headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Standstill of a data connection.
     pub data_timeout: Option<Duration>,
     /// Wait of a passive port for its client.
@@ -244,6 +246,7 @@ impl Default for Config {
             max_cons: NonZeroUsize::new(512),
             max_cons_per_ip: None,
             max_pending: NonZeroUsize::new(256),
+            trusted_proxies: Vec::new(),
             data_timeout: Some(seconds(300)),
             pasv_timeout: Some(seconds(30)),
             port_timeout: Some(seconds(30)),

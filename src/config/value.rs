@@ -3,6 +3,7 @@
 
 use crate::accounts::{HomeTemplate, Permissions, StorageKind};
 use crate::events::{JournalFull, JournalSync};
+use crate::protocol::network::Network;
 use crate::protocol::path::VirtualPath;
 use crate::session::SessionReuse;
 use jiff::Timestamp;
@@ -129,6 +130,11 @@ pub(super) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
         true => Ok(paths),
         false => Err(not(text, "a list of absolute paths such as /srv/more,/mnt/disk2")),
     }
+}
+
+/// Networks or single addresses, parted by commas.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {
+    text.split(',').map(|network| network.trim().parse()).collect()
 }
 
 /// Seconds, also a fraction of them.

@@ -21,6 +21,7 @@ pub struct Control {
     stream: Arc<TcpStream>,
     peer: SocketAddr,
     local: SocketAddr,
+    reached: SocketAddr,
     lines: LineBuffer,
     channel: Channel,
     /// See [`set_deadline`](Control::set_deadline).
@@ -48,12 +49,14 @@ pub enum Heard {
 }
 
 impl Control {
-    /// Takes a fresh connection and sets it up: no delay, urgent bytes in line (that is how ABOR may come).
-    pub fn new(stream: Arc<TcpStream>, peer: SocketAddr) -> io::Result<Control> {
+    /// Takes a fresh connection and sets it up: no delay, urgent bytes in line (that is how ABOR may come). Where a proxy
+    /// is between, the client has reached another address than ours.
+    pub fn new(stream: Arc<TcpStream>, peer: SocketAddr, reached: Option<SocketAddr>) -> io::Result<Control> {
         stream.set_nodelay(true)?;
         socket2::SockRef::from(&*stream).set_out_of_band_inline(true)?;
         let local = stream.local_addr()?;
-        Ok(Control { stream, peer, local, lines: LineBuffer::default(), channel: Channel::Clear, until: None })
+        let (reached, lines) = (reached.unwrap_or(local), LineBuffer::default());
+        Ok(Control { stream, peer, local, reached, lines, channel: Channel::Clear, until: None })
     }
 
     /// The client's address.
@@ -69,6 +72,11 @@ impl Control {
     /// Our own end.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// What the client has connected to: our own end, or that of the proxy between.
+    pub fn reached(&self) -> SocketAddr {
+        self.reached
     }
 
     /// From here on, a reply that the client does not read is waited for until then at the latest.

@@ -3,6 +3,7 @@
 pub mod bans;
 pub mod control;
 pub mod data;
+pub mod introduction;
 pub mod limited;
 pub mod masquerade;
 pub mod passive;

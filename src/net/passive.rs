@@ -112,20 +112,13 @@ impl PassivePort {
         self.port
     }
 
-    /// Takes a connection that waits, if there is one and it comes from the right place; strangers are closed.
-    pub fn accept(&self, client: IpAddr, foreign_allowed: bool) -> io::Result<Option<TcpStream>> {
-        let (stream, from) = match self.listener.accept() {
-            Ok(accepted) => accepted,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        if from.ip().to_canonical() != client && !foreign_allowed {
-            log::warn!("refused a data connection from {from}: the session belongs to {client}");
-            return Ok(None);
+    /// Takes a connection that waits, if there is one; whoever it is.
+    pub fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        match self.listener.accept() {
+            Ok(accepted) => Ok(Some(accepted)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(Some(stream))
     }
 }
 

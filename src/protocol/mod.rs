@@ -15,6 +15,7 @@ pub mod network;
 pub mod path;
 pub mod permission;
 pub mod protection;
+pub mod proxy;
 pub mod reply;
 pub mod request;
 pub mod shown;

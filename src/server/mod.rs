@@ -1,5 +1,6 @@
 //! The server: binds, accepts, gives each client a thread, and stops in order.
 
+mod admission;
 mod reception;
 mod registry;
 mod remote;
@@ -208,7 +209,7 @@ impl Server {
             traffic: shared.traffic.clone(),
         });
         bus.tell(Event::now(Kind::ServerStarted, None, Subject::Server(shared.address)));
-        let reception = Reception { listener: self.listener, implicit: self.implicit, shared: &shared };
+        let reception = Reception { listener: self.listener, implicit: self.implicit, shared: shared.clone() };
         self.supervisor.ready();
         let result = reception.serve(&mut *self.supervisor);
         while result.is_ok() {

@@ -1,29 +1,28 @@
 //! The accept loop: each client gets a session with a thread of its own, or hears why not.
 
-use super::STACK;
-use super::registry::Seat;
 use super::remote::Shared;
 use super::supervisor::Supervisor;
 use super::tally::Refused;
+use super::{STACK, admission};
 use crate::net::wait::{self, For};
-use crate::protocol::reply::Reply;
-use crate::session;
-use std::io::{self, ErrorKind, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use crate::session::{self, Arrival, Services};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// While connections can't be accepted, the time between attempts.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// What clients come to.
-pub(super) struct Reception<'a> {
+pub(super) struct Reception {
     pub(super) listener: TcpListener,
     pub(super) implicit: Option<TcpListener>,
-    pub(super) shared: &'a Shared,
+    pub(super) shared: Arc<Shared>,
 }
 
-impl Reception<'_> {
+impl Reception {
     /// Until the server is to end. Whatever happens to one connection, the next is accepted.
     pub(super) fn serve(self, supervisor: &mut dyn Supervisor) -> io::Result<()> {
         loop {
@@ -65,39 +64,37 @@ impl Reception<'_> {
     }
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, is_implicit: bool) {
-        let address = peer.ip().to_canonical();
-        let refused = match self.shared.bans.is_banned(address) {
-            true => Err((stream, Refused::Banned)),
-            false => self.shared.registry.admit(stream, peer, is_implicit),
-        };
-        match refused {
-            Ok(seat) => self.start(seat),
-            Err((stream, why)) => self.refuse(&stream, address, why, is_implicit),
-        }
-    }
-
-    fn start(&self, seat: Seat) {
         let Some(services) = self.shared.services() else { return };
+        let arrival = Arrival::direct(peer, is_implicit);
+        if services.settings.trusts(peer.ip()) {
+            return self.expect(services, stream, arrival);
+        }
+        let Some(seat) = admission::admit(&self.shared, &services, stream, arrival, None) else { return };
         let handle = seat.handle().clone();
-        let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
-        match thread.spawn(move || session::run(&services, seat.handle())) {
-            Ok(_) => self.shared.tally.note_accepted(),
+        match start(move || session::run(&services, seat.handle())) {
+            Ok(()) => self.shared.tally.note_accepted(),
             Err(error) => {
-                self.complain(|| format!("no thread for a session: {error}"));
-                self.shared.tally.note_refused(Refused::Overloaded);
+                self.overloaded(&error);
                 handle.send_away(Refused::Overloaded.text());
             }
         }
     }
 
-    fn refuse(&self, mut stream: &TcpStream, address: IpAddr, why: Refused, is_implicit: bool) {
-        self.shared.tally.note_refused(why);
-        self.complain(|| format!("refused {address}: {}", why.text()));
-        if is_implicit {
-            return; // a client that waits for TLS understands only the end
+    /// A proxy is about to say whose its connection is. Nobody waits for that but a thread.
+    fn expect(&self, services: Arc<Services>, stream: TcpStream, arrival: Arrival) {
+        let waiting = match self.shared.registry.expect() {
+            Ok(waiting) => waiting,
+            Err(why) => return admission::refuse(&self.shared, &services, &stream, &arrival, why),
+        };
+        let shared = self.shared.clone();
+        if let Err(error) = start(move || admission::receive(&shared, &services, stream, arrival, waiting)) {
+            self.overloaded(&error);
         }
-        // A fresh socket has room for a line; if the client has gone, nothing is to be done.
-        let _ = stream.write_all(Reply::new(421, why.text()).as_bytes());
+    }
+
+    fn overloaded(&self, error: &io::Error) {
+        self.shared.tally.note_refused(Refused::Overloaded);
+        self.complain(|| format!("no thread for a session: {error}"));
     }
 
     fn complain(&self, text: impl FnOnce() -> String) {
@@ -105,4 +102,8 @@ impl Reception<'_> {
             services.complaints.note(text);
         }
     }
+}
+
+fn start(session: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("session".into()).stack_size(STACK).spawn(session).map(drop)
 }

@@ -2,10 +2,10 @@
 
 use super::tally::Refused;
 use crate::locks::lock;
-use crate::session::{Ending, Handle};
+use crate::session::{Arrival, Ending, Handle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,14 @@ struct Sessions {
     wish: Wish,
     next_id: u64,
     running: BTreeMap<u64, Arc<Handle>>,
+    /// One more than there are whom a proxy has not introduced yet.
+    unknown: Arc<()>,
+}
+
+/// A place for somebody whom a proxy is about to introduce; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    _lease: Arc<()>,
 }
 
 /// A place among the sessions; free again when dropped.
@@ -73,7 +81,13 @@ impl Registry {
     pub(super) fn new(caps: Caps) -> Registry {
         // Numbers that no earlier run has given, unless a million clients came in each second of it.
         let next_id = Timestamp::now().as_microsecond().unsigned_abs();
-        let sessions = Mutex::new(Sessions { caps, wish: Wish::Serve, next_id, running: BTreeMap::new() });
+        let sessions = Mutex::new(Sessions {
+            caps,
+            wish: Wish::Serve,
+            next_id,
+            running: BTreeMap::new(),
+            unknown: Arc::default(),
+        });
         Registry { shared: Arc::new(Shared { sessions, left: Condvar::new() }) }
     }
 
@@ -102,34 +116,34 @@ impl Registry {
         self.shared.lock().wish != Wish::Serve
     }
 
-    /// A place for a client, or why there is none. Waiting for a login is what most attackers do; see [`PATIENCE`].
+    /// A place for a client, or why there is none. Who has waited for a proxy to introduce it gives that place for this.
     pub(super) fn admit(
         &self,
         stream: TcpStream,
-        peer: SocketAddr,
-        is_implicit: bool,
+        arrival: Arrival,
+        waiting: Option<Waiting>,
     ) -> Result<Seat, (TcpStream, Refused)> {
         let mut sessions = self.shared.lock();
-        let (caps, running) = (sessions.caps, &sessions.running);
-        if let Some(most) = caps.per_address {
-            let address = peer.ip().to_canonical();
-            let same = running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
-            if same.count() >= most {
-                return Err((stream, Refused::TooManyThere));
-            }
+        let was_waiting = waiting.is_some();
+        drop(waiting);
+        if was_waiting && sessions.wish != Wish::Serve {
+            return Err((stream, Refused::TooMany)); // those who end have been counted
         }
-        let is_full = caps.total.is_some_and(|most| running.len() >= most);
-        let is_crowded = caps.pending.is_some_and(|most| {
-            running.len() >= most && running.values().filter(|handle| !handle.is_logged_in()).count() >= most
-        });
-        if (is_full || is_crowded) && !sessions.make_room() {
-            return Err((stream, Refused::TooMany));
+        if let Err(why) = sessions.check(&arrival) {
+            return Err((stream, why));
         }
         let id = sessions.next_id;
         sessions.next_id += 1;
-        let handle = Arc::new(Handle::new(id, stream, peer, is_implicit));
+        let handle = Arc::new(Handle::new(id, stream, arrival));
         sessions.running.insert(id, handle.clone());
         Ok(Seat { handle, shared: self.shared.clone() })
+    }
+
+    /// A place for somebody whom a proxy is about to introduce.
+    pub(super) fn expect(&self) -> Result<Waiting, Refused> {
+        let sessions = self.shared.lock();
+        sessions.check_room()?;
+        Ok(Waiting { _lease: sessions.unknown.clone() })
     }
 
     /// Tells every session to end; transfers may run until then.
@@ -164,6 +178,32 @@ impl Shared {
 }
 
 impl Sessions {
+    fn check(&self, arrival: &Arrival) -> Result<(), Refused> {
+        if let Some(most) = self.caps.per_address.filter(|_| !arrival.is_proxy()) {
+            let address = arrival.peer.ip().to_canonical();
+            let same = self.running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
+            if same.count() >= most {
+                return Err(Refused::TooManyThere);
+            }
+        }
+        self.check_room()
+    }
+
+    /// Waiting for a login is what most attackers do; see [`PATIENCE`].
+    fn check_room(&self) -> Result<(), Refused> {
+        let unknown = Arc::strong_count(&self.unknown) - 1;
+        let count = self.running.len() + unknown;
+        let is_full = self.caps.total.is_some_and(|most| count >= most);
+        let is_crowded = self.caps.pending.is_some_and(|most| {
+            let pending = || self.running.values().filter(|handle| !handle.is_logged_in()).count();
+            count >= most && unknown + pending() >= most
+        });
+        match (is_full || is_crowded) && !self.make_room() {
+            true => Err(Refused::TooMany),
+            false => Ok(()),
+        }
+    }
+
     /// Ends the oldest session that has not logged in for too long; false if there is none, or too many leave already.
     fn make_room(&self) -> bool {
         let leaving = self.running.values().filter(|handle| handle.is_ending()).count();
@@ -187,7 +227,8 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use crate::protocol::proxy::Origin;
+    use std::net::{SocketAddr, TcpListener};
 
     /// A connection from one end of which nothing is wanted.
     fn stream() -> (TcpStream, SocketAddr) {
@@ -198,7 +239,7 @@ mod tests {
 
     fn admit(registry: &Registry) -> Result<Seat, &'static str> {
         let (stream, peer) = stream();
-        registry.admit(stream, peer, false).map_err(|(_, why)| why.text())
+        registry.admit(stream, Arrival::direct(peer, false), None).map_err(|(_, why)| why.text())
     }
 
     #[test]
@@ -213,6 +254,28 @@ mod tests {
         let registry = Registry::new(Caps { total: None, per_address: Some(1), pending: None });
         let _only = admit(&registry).unwrap();
         assert!(admit(&registry).unwrap_err().contains("same IP"));
+    }
+
+    #[test]
+    fn who_is_to_be_introduced_has_a_place_and_gives_it_for_the_next() {
+        let registry = Registry::new(Caps { total: Some(2), per_address: Some(1), pending: None });
+        let _first = admit(&registry).unwrap();
+        let waiting = registry.expect().unwrap();
+        assert_eq!(registry.expect().unwrap_err(), Refused::TooMany);
+        let introduced = |waiting, origin| {
+            let (stream, peer) = stream();
+            registry.admit(stream, Arrival::direct(peer, false).introduced(origin), waiting).map_err(|(_, why)| why)
+        };
+        let (client, reached) = ("192.0.2.7:1".parse().unwrap(), "192.0.2.1:21".parse().unwrap());
+        let second = introduced(Some(waiting), Origin::Client { client, reached }).unwrap();
+        assert_eq!(second.handle().peer(), client);
+        drop(second);
+        // The address of the proxy itself has its session already.
+        let waiting = registry.expect().unwrap();
+        drop(introduced(Some(waiting), Origin::Proxy).unwrap());
+        let waiting = registry.expect().unwrap();
+        registry.wish(Wish::Drain);
+        assert_eq!(introduced(Some(waiting), Origin::Proxy).unwrap_err(), Refused::TooMany);
     }
 
     #[test]

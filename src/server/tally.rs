@@ -17,13 +17,15 @@ pub enum Refused {
     TooMany,
     /// No thread could be started for it.
     Overloaded,
+    /// The proxy did not say who it is.
+    NotIntroduced,
 }
 
 /// Counters that only grow.
 #[derive(Debug, Default)]
 pub struct Tally {
     accepted: AtomicU64,
-    refused: [AtomicU64; 4],
+    refused: [AtomicU64; 5],
     logins: AtomicU64,
     failed_logins: AtomicU64,
     /// Of downloads and of uploads: whole ones, others, and how long they took together, in microseconds.
@@ -34,7 +36,8 @@ pub struct Tally {
 
 impl Refused {
     /// All of them.
-    pub const ALL: [Refused; 4] = [Refused::Banned, Refused::TooManyThere, Refused::TooMany, Refused::Overloaded];
+    pub const ALL: [Refused; 5] =
+        [Refused::Banned, Refused::TooManyThere, Refused::TooMany, Refused::Overloaded, Refused::NotIntroduced];
 
     /// What the client is told.
     pub fn text(self) -> &'static str {
@@ -43,6 +46,7 @@ impl Refused {
             Refused::TooManyThere => "Too many connections from the same IP address.",
             Refused::TooMany => "Too many connections. Service temporarily unavailable.",
             Refused::Overloaded => "The server is overloaded; try again later.",
+            Refused::NotIntroduced => "The proxy does not say who connects; try again later.",
         }
     }
 
@@ -53,6 +57,7 @@ impl Refused {
             Refused::TooManyThere => "max_cons_per_ip",
             Refused::TooMany => "max_cons",
             Refused::Overloaded => "overloaded",
+            Refused::NotIntroduced => "proxy_header",
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::net::passive::PassivePort;
 use crate::protocol::address::{Family, epsv_text, pasv_text};
 use crate::protocol::command::DataCommand;
 use crate::protocol::reply::Reply;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 /// The next data connection.
@@ -43,6 +43,7 @@ impl Talk<'_> {
             DataCommand::ExtendedActive(_) if self.modes.only_epsv => forbidden("EPRT"),
             DataCommand::Passive => self.passive(),
             DataCommand::ExtendedPassive(family) => self.extended_passive(family),
+            DataCommand::OnlyExtendedPassive if self.passes_proxy() => only_pasv(),
             DataCommand::OnlyExtendedPassive => {
                 self.modes.only_epsv = true;
                 Reply::new(200, "Other commands than EPSV are now disabled.")
@@ -59,18 +60,12 @@ impl Talk<'_> {
     }
 
     fn family(&self) -> Family {
-        Family::of(self.control.local().ip())
+        Family::of(self.control.reached().ip())
     }
 
     fn passive(&mut self) -> Reply {
-        let IpAddr::V4(local) = self.control.local().ip().to_canonical() else {
+        let Some(address) = self.announced() else {
             return Reply::new(425, "PASV is for IPv4 only; use EPSV.");
-        };
-        let masquerade = self.settings().masquerade.as_ref();
-        let address = match masquerade {
-            None => local,
-            Some(masquerade) if self.settings().masquerade_local => masquerade.address().unwrap_or(local),
-            Some(masquerade) => masquerade.announce(local, self.control.peer_ip()),
         };
         match self.listen() {
             Ok(port) => Reply::new(227, pasv_text(address, port)),
@@ -78,7 +73,26 @@ impl Talk<'_> {
         }
     }
 
+    /// The address that PASV tells; None: the client has come over IPv6.
+    fn announced(&self) -> Option<Ipv4Addr> {
+        let IpAddr::V4(reached) = self.control.reached().ip().to_canonical() else { return None };
+        Some(match &self.settings().masquerade {
+            None => reached,
+            Some(masquerade) if self.settings().masquerade_local => masquerade.address().unwrap_or(reached),
+            Some(masquerade) => masquerade.announce(reached, self.control.peer_ip()),
+        })
+    }
+
+    /// Whether data connections go past the proxy that the client has reached.
+    pub(super) fn passes_proxy(&self) -> bool {
+        let reached = self.handle.arrival().reached();
+        reached.zip(self.announced()).is_some_and(|(reached, announced)| reached.ip() != announced)
+    }
+
     fn extended_passive(&mut self, family: Option<Family>) -> Reply {
+        if self.passes_proxy() {
+            return only_pasv();
+        }
         if family.is_some_and(|family| family != self.family()) {
             return unsupported_family(self.family());
         }
@@ -90,7 +104,10 @@ impl Talk<'_> {
 
     fn listen(&mut self) -> Result<u16, Reply> {
         self.door = Door::Closed; // the old port is free before a new one is taken
-        match self.settings().passive_ports.listen(self.control.local()) {
+        // The proxy may come in by another interface than clients.
+        let any = (Ipv4Addr::UNSPECIFIED, 0).into();
+        let address = if self.passes_proxy() { any } else { self.control.local() };
+        match self.settings().passive_ports.listen(address) {
             Ok(listening) => {
                 let port = listening.port();
                 let expiry = self.settings().pasv_timeout.map(|limit| Instant::now() + limit);
@@ -130,6 +147,11 @@ impl Talk<'_> {
             }
         }
     }
+}
+
+/// EPSV has clients connect to what they have reached.
+fn only_pasv() -> Reply {
+    Reply::new(502, "Data connections go to another address than this one; use PASV.")
 }
 
 fn unsupported_family(ours: Family) -> Reply {

@@ -1,6 +1,7 @@
 //! What the server holds of a session that runs in another thread: enough to count it, to see what it does, and to
 //! end it.
 
+use super::arrival::Arrival;
 use super::traffic::Direction;
 use crate::locks::lock;
 use crate::protocol::protection::Protection;
@@ -16,9 +17,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Handle {
     id: u64,
-    peer: SocketAddr,
+    arrival: Arrival,
     stream: Arc<TcpStream>,
-    is_implicit: bool,
     since: Timestamp,
     began: Instant,
     /// When the last command was answered, in milliseconds from the beginning.
@@ -162,12 +162,12 @@ impl Flow {
 
 impl Handle {
     /// A session that is about to begin.
-    pub fn new(id: u64, stream: TcpStream, peer: SocketAddr, is_implicit: bool) -> Handle {
+    pub fn new(id: u64, stream: TcpStream, arrival: Arrival) -> Handle {
         let began = Instant::now();
         let state = State {
             login: Login::Pending(began),
             ending: None,
-            is_secured: is_implicit,
+            is_secured: arrival.is_implicit,
             tls: None,
             username: None,
             command: "",
@@ -175,9 +175,8 @@ impl Handle {
         };
         Handle {
             id,
-            peer,
+            arrival,
             stream: Arc::new(stream),
-            is_implicit,
             since: Timestamp::now(),
             began,
             answered: AtomicU64::new(0),
@@ -190,7 +189,12 @@ impl Handle {
 
     /// Whether it came to the port where TLS comes before the greeting.
     pub fn is_implicit(&self) -> bool {
-        self.is_implicit
+        self.arrival.is_implicit
+    }
+
+    /// How the client has come.
+    pub fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// Its number.
@@ -200,7 +204,7 @@ impl Handle {
 
     /// The client.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.arrival.peer
     }
 
     /// Whether somebody has logged in.
@@ -232,7 +236,7 @@ impl Handle {
         };
         Glance {
             id: self.id,
-            remote: self.peer,
+            remote: self.arrival.peer,
             since: self.since,
             stage,
             username: state.username.clone(),

@@ -49,6 +49,7 @@ impl Talk<'_> {
         let facts = format!("MLST {}", self.modes.facts.feature());
         let is_there = |feature: &&str| match *feature {
             "AUTH TLS" => self.offers_auth(),
+            "EPSV" => !self.passes_proxy(),
             "PBSZ" | "PROT" => self.services.tls.is_some(),
             _ => true,
         };
@@ -73,7 +74,7 @@ impl Talk<'_> {
 
     /// STAT; `transfer` is what it tells of one that runs.
     pub(super) fn status(&self, login: &str, transfer: Option<String>) -> Reply {
-        let local = self.control.local();
+        let reached = self.control.reached();
         let data = match (&self.door, transfer) {
             (_, Some(transfer)) => transfer,
             (Door::Passive(..), None) => "Passive data channel waiting for connection.".to_string(),
@@ -81,7 +82,7 @@ impl Talk<'_> {
             (Door::Closed, None) => "Data connection closed.".to_string(),
         };
         let lines = [
-            format!("Connected to: {}:{}", local.ip().to_canonical(), local.port()),
+            format!("Connected to: {}:{}", reached.ip().to_canonical(), reached.port()),
             login.to_string(),
             format!("TYPE: {}; STRUcture: File; MODE: Stream", type_name(self.modes.kind)),
             data,

@@ -1,6 +1,8 @@
 //! One control connection, from greeting to end: a state machine of types. A command that needs a home gets one
 //! only from [`Phase::Ready`], so nothing of the kind can happen before login.
 
+mod accept;
+mod arrival;
 mod door;
 mod download;
 mod end;
@@ -19,6 +21,7 @@ mod transfer;
 mod upload;
 mod workspace;
 
+pub use arrival::Arrival;
 pub use gate::Gate;
 pub use handle::{Doing, Ending, Flow, Glance, Handle, Stage};
 pub use limiter::Limiter;
@@ -35,6 +38,7 @@ use crate::net::tls::Tls;
 use crate::protocol::command::{Command, TransferCommand, TransferType};
 use crate::protocol::facts::FactSet;
 use crate::protocol::line::Line;
+use crate::protocol::network::Network;
 use crate::protocol::reply::Reply;
 use crate::protocol::request::Request;
 use crate::protocol::shown::Shown;
@@ -42,6 +46,7 @@ use crate::protocol::verb;
 use crate::storage::Storage;
 use door::Door;
 use end::End;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,7 +81,15 @@ pub struct Settings {
     pub umask: u32,
     pub atomic_uploads: bool,
     pub create_parents: bool,
+    pub trusted_proxies: Vec<Network>,
     pub gates: Vec<Gate>,
+}
+
+impl Settings {
+    /// Whether what comes from an address begins with a PROXY header, which is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
 }
 
 impl Default for Settings {
@@ -107,6 +120,7 @@ impl Default for Settings {
             umask: 0o022,
             atomic_uploads: true,
             create_parents: false,
+            trusted_proxies: Vec::new(),
             gates: Vec::new(),
         }
     }
@@ -170,6 +184,8 @@ struct Talk<'a> {
     is_warned: bool,
     /// QUIT came during a transfer.
     quitting: bool,
+    /// An event has told of this session.
+    is_told: bool,
 }
 
 /// What REIN resets.
@@ -189,8 +205,12 @@ impl Default for Modes {
 /// Serves one client until it leaves or is made to. A panic ends this session and nothing else.
 pub fn run(services: &Services, handle: &Handle) {
     let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None, tls: None };
-    services.bus.tell(Event::now(Kind::ClientConnected, Some(tag.clone()), Subject::Session));
-    let (tag, end) = match Control::new(handle.stream().clone(), handle.peer()) {
+    // A proxy looks after us every few seconds; that is nothing to tell.
+    let mut is_told = !handle.arrival().is_proxy();
+    if is_told {
+        services.bus.tell(Event::now(Kind::ClientConnected, Some(tag.clone()), Subject::Session));
+    }
+    let (tag, end) = match Control::new(handle.stream().clone(), handle.peer(), handle.arrival().reached()) {
         Err(error) => (tag, End::from(error)),
         Ok(control) => {
             let mut session = Session::new(services, handle, control, tag);
@@ -206,10 +226,13 @@ pub fn run(services: &Services, handle: &Handle) {
                 // The client may have gone; the event says why we end.
                 let _ = session.talk.control.send(&reply);
             }
+            is_told = session.talk.is_told;
             (session.talk.tag.clone(), end)
         }
     };
-    services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), Subject::Reason(end.to_string())));
+    if is_told {
+        services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), Subject::Reason(end.to_string())));
+    }
 }
 
 impl<'a> Session<'a> {
@@ -228,6 +251,7 @@ impl<'a> Session<'a> {
             switch: None,
             is_warned: false,
             quitting: false,
+            is_told: !handle.arrival().is_proxy(),
         };
         talk.forget_needs();
         let login_until = settings.login_timeout.map(|limit| Instant::now() + limit);
@@ -293,6 +317,10 @@ impl<'a> Session<'a> {
         };
         log::debug!("session {}: <- {} {}", self.talk.tag.id, request.entry.name, request.shown_argument());
         self.talk.handle.begin(request.entry.name);
+        if !self.talk.is_told && request.entry.name != "QUIT" {
+            self.talk.is_told = true;
+            self.talk.tell(Kind::ClientConnected, Subject::Session);
+        }
         if request.needs_login() && !self.is_logged_in() {
             return Ok(log_in_first());
         }

@@ -6,7 +6,6 @@ use super::pace::Pace;
 use super::{Direction, End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::{Connecting, DataStream};
-use crate::net::passive::PassivePort;
 use crate::net::tls::Records;
 use crate::net::wait::{self, For};
 use crate::protocol::command::{Command, DataCommand, Login, SessionCommand, TransferType};
@@ -17,7 +16,7 @@ use crate::protocol::shown::Shown;
 use crate::storage::Error;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -206,24 +205,15 @@ impl<'t, 'a> Wire<'t, 'a> {
         self.talk.judge_reuse(is_ours).map_err(|why| Cut::Insecure(why.to_string()))
     }
 
-    fn accept(&mut self, port: &PassivePort, until: Option<Instant>) -> Result<DataStream, Cut> {
-        let (client, foreign) = (self.talk.control.peer_ip(), self.talk.settings().permit_foreign_addresses);
-        let failed = |error: io::Error| Cut::NoConnection(error.to_string());
-        loop {
-            if let Some(stream) = port.accept(client, foreign).map_err(failed)? {
-                return DataStream::new(stream).map_err(failed);
-            }
-            match self.ready(port.as_fd(), For::Reading, until) {
-                Err(Cut::Stalled) => return Err(Cut::NoConnection("nobody came in time".to_string())),
-                other => other?,
-            }
-        }
-    }
-
     fn connect(&mut self, target: SocketAddr) -> Result<DataStream, Cut> {
         let failed = |error: io::Error| Cut::NoConnection(error.to_string());
-        let local = self.talk.control.local();
-        let below = if self.talk.settings().connect_from_data_port { local.port().saturating_sub(1) } else { 0 };
+        let control = self.talk.control.local();
+        let below = if self.talk.settings().connect_from_data_port { control.port().saturating_sub(1) } else { 0 };
+        // Where a proxy is between, the client need not be where the proxy is.
+        let local = match self.talk.handle.arrival().reached() {
+            Some(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            None => control,
+        };
         let connecting = match Connecting::start(local, below, target) {
             Err(error) if below != 0 => {
                 log::debug!("session {}: not from port {below}: {error}", self.talk.tag.id);

@@ -1,7 +1,8 @@
 //! Connections and logins.
 
 use super::super::super::value::{
-    certificate_login, host, is_required, limit, line, one_or_more, period, seconds, session_reuse, time_limit,
+    certificate_login, host, is_required, limit, line, networks, one_or_more, period, seconds, session_reuse,
+    time_limit,
 };
 use super::super::Initial::{Is, Unset};
 use super::super::Kind::{MaybeSwitch, Path, Switch, Value};
@@ -50,6 +51,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         kind: Value("NUMBER", |c, v| put(&mut c.max_pending, limit(v))),
         default: Is("256"),
         doc: "Connections at once that have not logged in yet (0 = no limit).",
+    },
+    Opt {
+        name: "trusted_proxies",
+        group: "Connections",
+        kind: Value("NETWORKS", |c, v| put(&mut c.trusted_proxies, networks(v))),
+        default: Unset("none", "10.0.0.2,10.0.0.3"),
+        doc: "Proxies such as HAProxy, by their addresses or networks: what comes from there has to begin with a \
+              PROXY header (send-proxy or send-proxy-v2), and counts as its client's; nobody else's header is \
+              believed.",
     },
     Opt {
         name: "data_timeout",
