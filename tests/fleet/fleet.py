@@ -2,7 +2,6 @@
 in front of the store, and the HAProxy that clients know."""
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -34,13 +33,13 @@ class FtpNode:
         self.journal = self.directory / "events.jsonl"
         self.output = self.directory / "output"
         self.export = self.directory / "users.json"
-        shutil.copy(EXPORT, self.export)
-        store = adapted(
+        self.export.write_text(accounts())
+        self.store = adapted(
             EXAMPLES / "store.cfg",
             self.directory / "store.cfg",
             {"127.0.0.1:3900": f"{self.address}:3900", "10.0.0": network.prefix},
         )
-        fleet.start("haproxy", "-db", "-f", store)
+        fleet.start("haproxy", "-db", "-f", self.store)
         ports = ["30000-30099", "30100-30199"]
         changes = {
             "10.0.0.1": self.address,
@@ -80,6 +79,14 @@ class FtpNode:
         return self.output.read_text(errors="replace")[-3000:]
 
 
+def accounts():
+    """Ann's, as dumpdata writes them."""
+    hers = ["auth.user", "django_ftpserver.ftpusergroup", "django_ftpserver.ftpuseraccount"]
+    rows = json.loads(EXPORT.read_text())
+    rows = [row for row in rows if row["model"] == "auth.group" or row["model"] in hers and row["pk"] == 1]
+    return json.dumps(rows)
+
+
 class Fleet:
     def __init__(self, binary, directory):
         self.binary = binary
@@ -111,10 +118,11 @@ class Fleet:
         try:
             self.garage = Garage(self.directory, network=self.network)
             self.nodes = [FtpNode(self, number) for number in (1, 2)]
-            changes = {"10.0.0.5:21": f"10.0.0.5:{FTP_PORT}"}
-            file = adapted(EXAMPLES / "haproxy.cfg", self.directory / "haproxy.ports", changes)
-            file = adapted(file, self.directory / "haproxy.cfg", {"10.0.0": self.network.prefix})
-            self.start("haproxy", "-db", "-f", file)
+            # On loopback, a process that does not say from where it connects does so from 127.0.0.1.
+            changes = {"10.0.0.5:21": f"10.0.0.5:{FTP_PORT}", "send-proxy-v2": "send-proxy-v2 source 10.0.0.5"}
+            changes["10.0.0"] = self.network.prefix
+            self.file = adapted(EXAMPLES / "haproxy.cfg", self.directory / "haproxy.cfg", changes)
+            self.start("haproxy", "-db", "-f", self.file)
             self.wait_for({node.name for node in self.nodes})
         except BaseException:
             self.__exit__()

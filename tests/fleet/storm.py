@@ -18,6 +18,8 @@ CLIENTS = 10
 SILENCE = 30
 # From the first attempt at a transfer to its end, attempts that met a killed node included.
 LONGEST = 60
+# For all of them.
+ALL = 75
 PART = 8_000_000
 UPLOADS = [0, 1, 1_000, 100_000, 1_000_000, 5_000_000, PART - 1, PART, PART + 1, 2 * PART, 12_345_678, 20_000_000]
 UPLOADS = 2 * UPLOADS + [31_457_280] * 8
@@ -29,10 +31,16 @@ class Attempt:
     """One connection of a client."""
 
     began: float
+    name: str
     node: str = None
     bytes: int = 0
     ended: float = None
     trouble: Exception = None
+    # What its name stood for in the store behind an upload that was not acknowledged: None is nothing, True all of it.
+    was_whole: bool = None
+
+    def key(self):
+        return HOME + self.name
 
     def is_on(self):
         return self.ended is None
@@ -45,10 +53,10 @@ class Transfer:
     name: str
     size: int
     is_upload: bool
+    # What was cut is left as it is, and sent again under another name.
+    is_renamed: bool = False
     attempts: list = field(default_factory=list)
     address: str = None
-    # What its name stood for behind an attempt that was not acknowledged.
-    seen: list = field(default_factory=list)
     # Of a download that was acknowledged: whether it brought the very bytes.
     is_right: bool = None
 
@@ -65,23 +73,30 @@ class Transfer:
     def seconds(self):
         return self.last.ended - self.attempts[0].began
 
-    def key(self):
-        return HOME + self.name
+    def begin(self):
+        number = len(self.attempts)
+        name = f"{self.name}-{number}" if number and self.is_renamed else self.name
+        self.attempts.append(Attempt(time.monotonic(), name))
+        return self.last
 
 
 class Storm:
-    """Runs at once. `killed` has the two nodes, and the attempts that were on there."""
+    """Runs at once. `killed` has the two nodes, and the attempts that were on then; `parts` the uploads in the store that had
+    only begun when the FTP node was killed."""
 
     def __init__(self, fleet):
         self.fleet = fleet
         self.there = [Transfer(f"there{size}", size, True) for size in DOWNLOADS]
-        self.uploads = [Transfer(f"up{number}", size, True) for number, size in enumerate(UPLOADS)]
+        self.uploads = [Transfer(f"up{number}", size, True, number % 2 == 1) for number, size in enumerate(UPLOADS)]
         wanted = random.Random(1).choices(self.there, k=50 - len(self.uploads))
         self.downloads = [Transfer(transfer.name, transfer.size, False) for transfer in wanted]
         self.all = self.uploads + self.downloads
         self.killed = {}
+        self.end = time.monotonic() + ALL
         self.s3 = fleet.garage.s3(fleet.garage.nodes[-1])
         self._run_all(self.there)
+        late = [transfer.last.trouble for transfer in self.there if not transfer.is_acknowledged()]
+        expect(not late, f"not even without kills: {late}")
         began = time.monotonic()
         order = random.Random(2).sample(self.all, len(self.all))
         self._run_all(order, self._kill)
@@ -107,33 +122,32 @@ class Storm:
             except IndexError:
                 return
             transfer.address = address
-            until = time.monotonic() + LONGEST
-            while not transfer.is_acknowledged() and time.monotonic() < until:
+            until = min(time.monotonic() + LONGEST, self.end)
+            while not transfer.is_acknowledged() and (not transfer.attempts or time.monotonic() < until):
                 # Every other client connects where PASV says, the rest to where they have logged in.
                 self._attempt(transfer, number % 2 == 0)
 
     def _attempt(self, transfer, trusts_pasv):
-        attempt = Attempt(time.monotonic())
-        transfer.attempts.append(attempt)
+        attempt = transfer.begin()
         try:
             with ftplib.FTP(timeout=SILENCE, source_address=(transfer.address, 0)) as ftp:
                 ftp.trust_server_pasv_ipv4_address = trusts_pasv
                 ftp.connect(self.fleet.address, FTP_PORT)
                 attempt.node = ftp.getwelcome().split()[1]
                 ftp.login(*LOGIN)
-                move(ftp, transfer, attempt)
+                move(ftp, transfer)
         except (OSError, EOFError, ftplib.Error, Failure) as trouble:
             attempt.trouble = trouble
             if transfer.is_upload:
-                transfer.seen.append(self.stored(transfer))
+                attempt.was_whole = self.is_whole(transfer, attempt)
             time.sleep(0.3)
         finally:
             attempt.ended = time.monotonic()
 
-    def stored(self, transfer):
+    def is_whole(self, transfer, attempt=None):
         """What the store itself has under the name: nothing (None), or whether it is whole."""
         try:
-            body = self.s3.get_object(Bucket="media", Key=transfer.key())["Body"].read()
+            body = self.s3.get_object(Bucket="media", Key=(attempt or transfer.last).key())["Body"].read()
         except self.s3.exceptions.NoSuchKey:
             return None
         return body == transfer.data()
@@ -146,8 +160,9 @@ class Storm:
         store.kill()
         node = self.fleet.nodes[0]
         self._when(lambda: self._acknowledged() >= 16 and len(self._parts_on(node)) >= 2, "the FTP node")
-        self.killed["ftp"] = (node, [pair for pair in self._on() if pair[1].node == node.name])
+        self.killed["ftp"] = (node, [attempt for attempt in self._on() if attempt.node == node.name])
         node.kill()
+        self.parts = self.s3.list_multipart_uploads(Bucket="media").get("Uploads", [])
 
     def _when(self, condition, what):
         until = time.monotonic() + LONGEST
@@ -159,24 +174,22 @@ class Storm:
         return sum(transfer.is_acknowledged() for transfer in self.all)
 
     def _on(self):
-        return [(transfer, transfer.last) for transfer in self.all if transfer.attempts and transfer.last.is_on()]
+        return [transfer.last for transfer in self.all if transfer.attempts and transfer.last.is_on()]
 
     def _parts_on(self, node):
-        return [
-            transfer
-            for transfer, attempt in self._on()
-            if transfer.is_upload and attempt.node == node.name and attempt.bytes > PART + 1_000_000
-        ]
+        uploads = [transfer.last for transfer in self.uploads if transfer.attempts]
+        return [each for each in uploads if each.is_on() and each.node == node.name and each.bytes > 2 * PART]
 
 
-def move(ftp, transfer, attempt):
-    """The file, there or here; an error if it is not acknowledged."""
+def move(ftp, transfer):
+    """The file, there or here, in the last attempt; an error if it is not acknowledged."""
+    attempt = transfer.last
     if transfer.is_upload:
 
         def note(block):
             attempt.bytes += len(block)
 
-        reply = ftp.storbinary(f"STOR {transfer.name}", io.BytesIO(transfer.data()), 65_536, note)
+        reply = ftp.storbinary(f"STOR {attempt.name}", io.BytesIO(transfer.data()), 65_536, note)
         expect(reply.startswith("226"), reply)
         return
     digest = hashlib.sha256()
@@ -185,7 +198,7 @@ def move(ftp, transfer, attempt):
         attempt.bytes += len(block)
         digest.update(block)
 
-    reply = ftp.retrbinary(f"RETR {transfer.name}", take, 65_536)
+    reply = ftp.retrbinary(f"RETR {attempt.name}", take, 65_536)
     expect(reply.startswith("226"), reply)
     # What is acknowledged and not right is no matter of trying again.
     transfer.is_right = digest.digest() == hashlib.sha256(transfer.data()).digest()

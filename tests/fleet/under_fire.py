@@ -8,7 +8,7 @@ from pathlib import Path
 from check import check, eventually, expect, noise
 from fleet import EXAMPLES, FTP_PORT, LOGIN
 from host import run
-from storm import LONGEST, SILENCE, Attempt, Transfer, move
+from storm import LONGEST, SILENCE, Transfer, move
 
 
 def names(transfers):
@@ -18,7 +18,7 @@ def names(transfers):
 @check
 def fleet_examples_are_understood(fleet):
     """As they are, and as they are used here."""
-    for file in [*EXAMPLES.glob("*.cfg"), *fleet.directory.rglob("*.cfg")]:
+    for file in [*EXAMPLES.glob("*.cfg"), fleet.file, *(node.store for node in fleet.nodes)]:
         run("haproxy", "-c", "-f", file)
     for node in fleet.nodes:
         said = run(fleet.binary, "check", "--config", node.file)
@@ -43,7 +43,7 @@ def fleet_loses_nodes_in_the_middle(fleet):
     for what, (node, on) in storm.killed.items():
         expect(on, f"nothing was on when {node.name} was killed")
         fleet.note(f"{len(on)} transfers on when {node.name} was killed")
-    cut = [attempt for _, attempt in storm.killed["ftp"][1] if attempt.trouble]
+    cut = [attempt for attempt in storm.killed["ftp"][1] if attempt.trouble]
     expect(len(cut) >= 2, f"only {len(cut)} clients noticed that {storm.killed['ftp'][0].name} was killed")
     attempts = sum(len(transfer.attempts) for transfer in storm.all)
     fleet.note(f"{attempts} attempts")
@@ -62,16 +62,19 @@ def fleet_lets_no_client_hang(fleet):
 
 @check
 def fleet_never_shows_a_part_for_the_whole(fleet):
-    """Asked of the store itself when an upload had failed, before it was tried again."""
-    seen = [(transfer, is_whole) for transfer in fleet.storm.uploads for is_whole in transfer.seen]
-    short = [transfer for transfer, is_whole in seen if is_whole is False]
-    expect(not short, f"there was a part of {names(short)}")
-    fleet.note(f"{len(seen)} uploads failed: {sum(is_whole is None for _, is_whole in seen)} were not there, the rest whole")
+    """Asked of the store itself when an upload had failed, before it was tried again, and in the end."""
+    storm = fleet.storm
+    failed = [(each, attempt) for each in storm.uploads for attempt in each.attempts if attempt.trouble]
+    at_once = [attempt.was_whole for _, attempt in failed]
+    later = [storm.is_whole(each, attempt) for each, attempt in failed]
+    expect(False not in at_once + later, f"there is a part: {[attempt.name for _, attempt in failed]}, {at_once}, {later}")
+    fleet.note(f"{len(failed)} uploads failed, of which {at_once.count(None)} were not there, and the others whole")
 
 
 @check
 def fleet_has_every_acknowledged_upload_in_the_store(fleet):
-    expect(all(fleet.storm.stored(transfer) for transfer in fleet.storm.uploads), "one is not there, or not whole")
+    wrong = [transfer for transfer in fleet.storm.uploads if not fleet.storm.is_whole(transfer)]
+    expect(not wrong, f"not there, or not whole: {names(wrong)}")
 
 
 @check
@@ -80,10 +83,14 @@ def fleet_reads_every_acknowledged_upload_by_the_node_that_is_left(fleet):
         ftp.connect(fleet.address, FTP_PORT)
         expect("ftp2" in ftp.getwelcome(), ftp.getwelcome())
         ftp.login(*LOGIN)
-        for transfer in fleet.storm.uploads:
-            again = Transfer(transfer.name, transfer.size, False)
-            move(ftp, again, Attempt(time.monotonic()))
-            expect(again.is_right, f"other bytes came of {names([again])}")
+        wrong = [transfer for transfer in fleet.storm.uploads if not comes_back(ftp, transfer)]
+        expect(not wrong, f"other bytes came of {names(wrong)}")
+
+
+def comes_back(ftp, upload):
+    data = bytearray()
+    ftp.retrbinary(f"RETR {upload.last.name}", data.extend)
+    return data == upload.data()
 
 
 @check
@@ -95,14 +102,15 @@ def fleet_journals_agree_with_the_clients(fleet):
             for node in fleet.nodes
             for event in node.events(f"ftp_file_{kind}")
         }
-        expected = {(each.last.node, f"/{each.name}", each.size, each.address) for each in transfers}
+        expected = {(each.last.node, f"/{each.last.name}", each.size, each.address) for each in transfers}
         expect(expected <= told, f"no journal has {sorted(expected - told)}")
     fleet.note(", ".join(f"{node.name}: {len(node.events('ftp_file_received'))} received" for node in fleet.nodes))
 
 
 @check
 def fleet_journals_tell_of_nothing_that_is_not_there(fleet):
-    sizes = {f"/{transfer.name}": transfer.size for transfer in fleet.storm.uploads + fleet.storm.there}
+    uploads = fleet.storm.uploads + fleet.storm.there
+    sizes = {f"/{attempt.name}": upload.size for upload in uploads for attempt in upload.attempts}
     for node in fleet.nodes:
         events = node.events("ftp_file_received")
         wrong = [event for event in events if sizes[event["virtual_path"]] != event["bytes"]]
@@ -113,9 +121,9 @@ def fleet_journals_tell_of_nothing_that_is_not_there(fleet):
 def fleet_leaves_parts_of_the_killed_node_alone(fleet):
     """Nobody can remove them at once: the lifecycle rule does."""
     storm = fleet.storm
-    cut = {transfer.key() for transfer, _ in storm.killed["ftp"][1]}
+    cut = {attempt.key() for attempt in storm.killed["ftp"][1]}
     # The answer to the very beginning of an upload may have been lost with the store's node: that has no parts.
-    begun = {transfer.key() for transfer, _ in storm.killed["store"][1]}
+    begun = {attempt.key() for attempt in storm.killed["store"][1]}
     left = []
 
     def others():
@@ -127,7 +135,7 @@ def fleet_leaves_parts_of_the_killed_node_alone(fleet):
         return upload["Key"] in begun and not storm.s3.list_parts(**which).get("Parts")
 
     eventually(lambda: not others(), "there are parts of others")
-    fleet.note(f"{len(left)} uploads of the {len(cut)} that were cut")
+    fleet.note(f"{len(storm.parts)} uploads had parts when it was killed, {len(left)} in the end")
     rule = {"ID": "parts", "Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}
     storm.s3.put_bucket_lifecycle_configuration(Bucket="media", LifecycleConfiguration={"Rules": [rule]})
     fleet.garage.nodes[-1].garage("bucket", "cleanup-incomplete-uploads", "--older-than", "0s", "media")
@@ -142,7 +150,7 @@ def fleet_takes_the_killed_node_of_the_store_back(fleet):
     node.wait_until_it_serves()
     s3 = fleet.garage.s3(node)
     for transfer in fleet.storm.uploads:
-        body = s3.get_object(Bucket="media", Key=transfer.key())["Body"].read()
+        body = s3.get_object(Bucket="media", Key=transfer.last.key())["Body"].read()
         expect(body == transfer.data(), f"{transfer.name} is another one there")
 
 
@@ -160,8 +168,9 @@ def fleet_takes_the_killed_ftp_node_back(fleet):
                 continue
             ftp.login(*LOGIN)
             transfer = Transfer("again", 20_000_000, True)
-            move(ftp, transfer, Attempt(time.monotonic()))
-            expect(fleet.storm.stored(transfer), "what it took is not there")
+            transfer.begin()
+            move(ftp, transfer)
+            expect(fleet.storm.is_whole(transfer), "what it took is not there")
             event = node.events("ftp_file_received")[-1]
             expect(event["virtual_path"] == "/again" and event["seq"] > before, event)
             return
