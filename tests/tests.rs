@@ -7,6 +7,7 @@
 //! | `listings.rs` | LIST, NLST, MLSD, MLST, STAT of a path |
 //! | `transfers.rs` | RETR, STOR, APPE, STOU, REST, TYPE A |
 //! | `data_connections.rs` | active, passive, ABOR, what is heard during transfers |
+//! | `proxies.rs` | clients behind a proxy: who they are, what their proxy looks after, where their data goes |
 //! | `tls.rs` | TLS on the control connection: its commands, who has to use it, what events say |
 //! | `tls_certificates.rs` | certificates: broken ones, new ones while it runs, those of clients |
 //! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
@@ -45,6 +46,7 @@
 //! | `check_network.rs` | `django-ftpd check`: addresses, ports, the firewall, certificates |
 //! | `smoke.rs` | the shortest way through everything |
 //! | `security_network.rs` | bounced and stolen data connections, exhausted ports, lines that are none |
+//! | `security_proxies.rs` | PROXY headers from who may not send any, wrong and missing ones, data connections behind a proxy |
 //! | `security_files.rs` | out of the home, through names, by size, by depth |
 //! | `security_logins.rs` | guessing names and passwords, freezing others, writing into the log |
 //! | `security_tls.rs` | what is said before, instead of and in the middle of a handshake |
@@ -92,11 +94,13 @@ mod permissions;
 mod privileges;
 mod process;
 mod programs;
+mod proxies;
 mod reload;
 mod sandbox;
 mod security_files;
 mod security_logins;
 mod security_network;
+mod security_proxies;
 mod security_tls;
 mod security_tls_clients;
 mod security_tls_data;

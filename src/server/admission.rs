@@ -59,7 +59,6 @@ pub(super) fn receive(shared: &Shared, services: &Services, stream: TcpStream, a
         }
     };
     let arrival = arrival.introduced(origin);
-    log::debug!("{} came through a proxy: {origin:?}", arrival.peer);
     if let Some(seat) = admit(shared, services, stream, arrival, Some(waiting)) {
         if !arrival.is_proxy() {
             shared.tally.note_accepted();

@@ -20,13 +20,13 @@ impl Arrival {
         Arrival { peer, is_implicit, origin: None }
     }
 
-    /// The one that a proxy at this address has meant.
+    /// The one that a proxy at this address has meant. In version 1, HAProxy names itself where it looks after us.
     pub fn introduced(self, origin: Origin) -> Arrival {
-        let peer = match origin {
-            Origin::Client { client, .. } => client,
-            Origin::Proxy => self.peer,
-        };
-        Arrival { peer, origin: Some(origin), ..self }
+        let own = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
+        match origin {
+            Origin::Client { client, .. } if client != own => Arrival { peer: client, origin: Some(origin), ..self },
+            Origin::Client { .. } | Origin::Proxy => Arrival { origin: Some(Origin::Proxy), ..self },
+        }
     }
 
     /// Whether it is the proxy itself: it looks whether the server is well.

@@ -6,6 +6,7 @@ mod client;
 mod control;
 mod embedded;
 mod managed;
+pub mod proxy;
 mod server;
 #[cfg(feature = "object-storage")]
 pub mod store;

@@ -9,6 +9,7 @@ mod firewall;
 mod homes;
 mod passive;
 mod process;
+mod proxies;
 mod records;
 mod report;
 mod stores;
@@ -63,6 +64,7 @@ fn examine(config: &Config) -> Report {
     process::examine(config, &mut report);
     let doors = addresses::examine(config, &mut report);
     passive::examine(config, &doors, &mut report);
+    proxies::examine(config, &mut report);
     let user = config.file_access_user.as_deref();
     let seen = Server::doing(user, |server| files(config, &doors, server, &mut report));
     if let Err(why) = seen {
