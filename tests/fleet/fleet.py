@@ -12,6 +12,7 @@ from garage import Garage, Network
 from host import CONF, ROOT, adapted, greeting, run
 
 EXAMPLES = CONF / "fleet"
+PROXY = "10.0.0.2"
 EXPORT = ROOT / "tests/fixtures/export.json"
 # The group of the fixture's accounts names the directory.
 HOME = "ftp/nonexistent/ann/"
@@ -29,7 +30,7 @@ class FtpNode:
         self.name = f"ftp{number}"
         self.directory = fleet.directory / self.name
         self.directory.mkdir()
-        self.address = network.here(f"10.0.0.{number}")
+        self.address = network.here(f"10.0.0.{10 + number}")
         self.journal = self.directory / "events.jsonl"
         self.output = self.directory / "output"
         self.export = self.directory / "users.json"
@@ -40,20 +41,20 @@ class FtpNode:
             {"127.0.0.1:3900": f"{self.address}:3900", "10.0.0": network.prefix},
         )
         fleet.start("haproxy", "-db", "-f", self.store)
-        ports = ["30000-30099", "30100-30199"]
         changes = {
-            "10.0.0.1": self.address,
-            "10.0.0.5": network.here("10.0.0.5"),
-            "ftp1": self.name,
-            ports[0]: ports[number - 1],
+            "0.0.0.0:21": f"{self.address}:{FTP_PORT}",
+            PROXY: network.here(PROXY),
             "/srv/site/users.jsonl": self.export,
             "/var/log/django-ftpd/events.jsonl": self.journal,
             "http://127.0.0.1:3900": f"http://{self.address}:3900",
             "GK31c2f218a2e44f485b94239e": garage.access_key,
             "b892c0665f0ada8a4755dae98baa3b133590e11dae3bcc1f9d769d67f16c3835": garage.secret_key,
-            # All clients are local here.
-            "\nstorage =": "\nmasquerade_local = true\nban_failures = 0\nstorage =",
+            "\nstorage =": f'\nbanner = "{self.name}"\nstorage =',
         }
+        if number == 2:
+            changes["30000-30099"] = "30100-30199"
+            # Data goes past the proxy to this one, as conf/haproxy has it, too.
+            changes["\nexport"] = f'\nmasquerade_address = "{self.address}"\nmasquerade_local = true\nexport'
         self.file = adapted(EXAMPLES / "django-ftpd.conf", self.directory / "django-ftpd.conf", changes)
         self.process = None
         self.start()
@@ -93,7 +94,7 @@ class Fleet:
         self.directory = directory
         self.output = directory / "output"
         self.network = Network()
-        self.address = self.network.here("10.0.0.5")
+        self.address = self.network.here(PROXY)
         self.processes = []
         self.nodes = []
         self.garage = None
@@ -118,16 +119,34 @@ class Fleet:
         try:
             self.garage = Garage(self.directory, network=self.network)
             self.nodes = [FtpNode(self, number) for number in (1, 2)]
-            # On loopback, a process that does not say from where it connects does so from 127.0.0.1.
-            changes = {"10.0.0.5:21": f"10.0.0.5:{FTP_PORT}", "send-proxy-v2": "send-proxy-v2 source 10.0.0.5"}
-            changes["10.0.0"] = self.network.prefix
-            self.file = adapted(EXAMPLES / "haproxy.cfg", self.directory / "haproxy.cfg", changes)
+            self.file = adapted(CONF / "haproxy/haproxy.cfg", self.directory / "haproxy.cfg", self._changes())
             self.start("haproxy", "-db", "-f", self.file)
             self.wait_for({node.name for node in self.nodes})
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _changes(self):
+        """Of the proxy's file: nothing of this system, the addresses, and data of the first server only."""
+        content = (CONF / "haproxy/haproxy.cfg").read_text()
+        return {
+            "    log /dev/log local0\n    user haproxy\n    group haproxy\n": "",
+            "    log global\n    option tcplog\n": "",
+            # All clients are on one host.
+            "balance source\n    hash-type consistent": "balance leastconn",
+            "inter 2s": "inter 500ms",
+            "bind :21\n": f"bind {PROXY}:{FTP_PORT}\n",
+            "bind :990": f"bind {PROXY}:9900",
+            "bind :30000": f"bind {PROXY}:30000",
+            content[content.index("listen data-two") :]: "",
+            "10.0.0.11:21\n": f"10.0.0.11:{FTP_PORT}\n",
+            "10.0.0.12:21\n": f"10.0.0.12:{FTP_PORT}\n",
+            # On loopback, a process that does not say from where it connects does so from 127.0.0.1.
+            "send-proxy-v2 ": f"send-proxy-v2 source {PROXY} ",
+            " send-proxy-v2\n": f" send-proxy-v2 source {PROXY}\n",
+            "10.0.0": self.network.prefix,
+        }
 
     def __exit__(self, *exception):
         for process in self.processes:

@@ -46,11 +46,11 @@ class Node:
     def __init__(self, network, directory, number, count, secret, log):
         self.name = f"store{number}"
         self.directory = directory / self.name
-        self.address = network.here(f"10.0.0.{10 + number}")
+        self.address = network.here(f"10.0.0.{20 + number}")
         self.url = f"http://{self.address}:3900"
         changes = {
             "/var/lib/garage": self.directory,
-            "10.0.0.11": self.address,
+            "10.0.0.21": self.address,
             "0.0.0.0": self.address,
             '"' + "0" * 64 + '"': f'"{secret}"',
             "replication_factor = 3": f"replication_factor = {count}",
