@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Garage, a distributed store that speaks S3, on loopback: three nodes with conf/fleet/garage.toml, or one.
 
-    tests/fleet/garage.py [--nodes 1]    prints where it is, as variables for a shell, and serves until its input ends
+    tests/fleet/garage.py --nodes 1              prints where it is, as variables, and serves until its input ends
+    tests/fleet/garage.py tests/stores/run s3    runs a command that finds it by these variables
 
 The program is `garage` in PATH, 2.5 or newer.
 """
 
 import argparse
+import json
 import os
 import random
 import re
@@ -161,16 +163,16 @@ class Garage:
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         return boto3.client("s3", endpoint_url=(node or self.nodes[0]).url, region_name=REGION, **keys)
 
+    def unfinished(self):
+        """How many uploads in parts have only begun."""
+        answer = self.nodes[-1].garage("json-api", "GetBucketInfo", json.dumps({"globalAlias": BUCKET}))
+        return json.loads(answer[answer.index("{") :])["unfinishedMultipartUploads"]
+
     def variables(self):
-        """What somebody has to know who wants to use it."""
-        return {
-            "S3_ENDPOINT": self.url,
-            "S3_ENDPOINTS": ",".join(node.url for node in self.nodes),
-            "S3_BUCKET": BUCKET,
-            "S3_REGION": REGION,
-            "S3_ACCESS_KEY": self.access_key,
-            "S3_SECRET_KEY": self.secret_key,
-        }
+        """What the black-box tests have to know."""
+        about = {"STORAGE": "s3", "ENDPOINT": self.url, "BUCKET": BUCKET, "REGION": REGION}
+        about |= {"ACCESS_KEY": self.access_key, "SECRET_KEY": self.secret_key}
+        return {f"DJANGO_FTPD_TEST_{name}": value for name, value in about.items()}
 
     def running(self):
         return any(node.running() for node in self.nodes)
@@ -186,16 +188,24 @@ class Garage:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, choices=[1, 3], default=3)
-    count = parser.parse_args().nodes
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="django-ftpd-garage-") as directory:
-        garage = Garage(directory, count)
+        garage = Garage(directory, arguments.nodes)
         try:
-            for name, value in garage.variables().items():
-                print(f"{name}={value}")
-            sys.stdout.flush()
-            sys.stdin.read()
+            sys.exit(serve(garage, arguments.command))
         finally:
             garage.kill()
+
+
+def serve(garage, command):
+    """The exit status."""
+    if command:
+        return subprocess.run(command, env=os.environ | garage.variables()).returncode
+    for name, value in garage.variables().items():
+        print(f"{name}={value}", flush=True)
+    sys.stdin.read()
+    return 0
 
 
 if __name__ == "__main__":
