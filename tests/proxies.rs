@@ -195,6 +195,11 @@ fn data_past_the_proxy_is_for_pasv_and_comes_from_the_client() {
     assert_eq!(stranger.stream.read(&mut [0; 9]).unwrap_or(0), 0);
     assert_eq!(Data::connect_from("127.0.0.7", address).read(), b"past");
     client.expect(226);
+    // Behind a NAT, that address leads to the proxy again.
+    let address = client.pasv();
+    client.send("RETR file").expect(150);
+    assert_eq!(Data::over(Data::behind_proxy(address, &header_2("127.0.0.7"))).read(), b"past");
+    client.expect(226);
     // Whoever comes by itself may use both.
     let mut direct = server.login("ann");
     assert_eq!(direct.download("RETR file"), b"past");
@@ -226,6 +231,21 @@ fn rules_of_networks_are_for_real_clients() {
     let mut outside = behind(&server, &header_2("198.51.100.7"));
     outside.expect(220);
     outside.send("USER ann").expect(550);
+}
+
+#[test]
+fn programs_are_told_of_the_real_client() {
+    let gate = "[[gate]]\nname = 'here'\ncommand = ['/bin/sh', '-c', 'test \"$FTP_REMOTE_IP\" = 192.0.2.7']\n";
+    let server = TestServer::with(&["--trusted-proxies", PROXY]).file(gate).start();
+    server.home("ann");
+    for (client, code) in [("192.0.2.7", 226), ("192.0.2.8", 550)] {
+        let header = header_2(client);
+        let mut ann = behind(&server, &header);
+        let address = log_in(&mut ann, "ann").epsv();
+        ann.send("STOR file").expect(150);
+        Data::over(Data::behind_proxy(address, &header)).write(b"bytes").close();
+        ann.expect(code);
+    }
 }
 
 #[test]

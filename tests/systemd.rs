@@ -1,5 +1,6 @@
 //! systemd: sockets that it has opened already, and what it is told.
 
+use crate::support::proxy::{PROXY, header_2};
 use crate::support::{Builder, Client, Signal, TestServer, Tls, eventually};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -150,6 +151,22 @@ fn the_only_socket_is_for_ftp_whatever_its_name() {
         crate::support::signal_process(&child, Signal::TERM);
         assert!(child.wait().unwrap().success());
     }
+}
+
+#[test]
+fn what_comes_to_its_sockets_through_a_proxy_is_its_clients() {
+    let socket = listener();
+    let address = socket.local_addr().unwrap();
+    let builder = TestServer::with(&["--trusted-proxies", PROXY, "--max-cons-per-ip", "1"]);
+    let (_builder, mut command) = given(builder, "ftp", [Some(socket.into()), None]);
+    let mut child = command.spawn().unwrap();
+    let behind = |client: &str| Client::behind_proxy(address, &header_2(client));
+    let (mut first, mut second) = (behind("192.0.2.7"), behind("192.0.2.8"));
+    first.expect(220);
+    second.expect(220);
+    behind("192.0.2.7").expect(421);
+    crate::support::signal_process(&child, Signal::TERM);
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -58,7 +58,9 @@ pub(super) fn receive(shared: &Shared, services: &Services, stream: TcpStream, a
             return tell(&stream, &arrival, Refused::NotIntroduced);
         }
     };
+    let proxy = arrival.peer;
     let arrival = arrival.introduced(origin);
+    log::debug!("{} came through the proxy {proxy}", arrival.peer);
     if let Some(seat) = admit(shared, services, stream, arrival, Some(waiting)) {
         if !arrival.is_proxy() {
             shared.tally.note_accepted();
