@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import django_site
-from check import Failure, contents, expect, same, same_trees
+from check import Failure, contents, eventually, expect, same, same_trees
 from site_under_test import START_SECONDS, free_ports
 from with_curl import curl, url
 from with_lftp import lftp
@@ -177,3 +177,14 @@ def copies(room):
     rclone(room, "copy", at(room, "copy"), room.here / "back")
     for path in (path for path in tree.rglob("*") if path.is_file()):
         same(room.here / "back" / path.relative_to(tree), path)
+
+
+def breaks(room, uploads_left):
+    """A client that is killed while it sends."""
+    file = room.local("large.bin", 60_000_000)
+    room.run(
+        "timeout", "--signal=KILL", "1.5", "curl", "-sS", "-T", file, "--limit-rate", "20M",
+        "--user", "ann:ann-secret", url(room), ok=(-9, 137),
+    )  # fmt: skip
+    eventually(lambda: uploads_left() == 0, "there are uploads left")
+    expect("large.bin" not in curl(room, "--list-only", url(room)), "half a file is there")
