@@ -58,7 +58,9 @@ fn every_verb_does_what_it_does_on_a_disk() {
         }
         ann.script(&[("REST 11", 350), ("EPSV", 229), ("RETR ü.txt", 554)]);
         ann.script(&[("REST 4", 350), ("EPSV", 229), ("STOR ü.txt", 550)]);
-        ann.upload("APPE ü.txt", b"abc");
+        ann.send("REST 10").expect(350);
+        ann.upload("STOR ü.txt", b"a");
+        ann.upload("APPE ü.txt", b"bc");
         ann.upload("APPE new", b"abc");
         assert_eq!(store.bytes("ftp/ann/a b/ü.txt"), b"0123456789abc");
         assert_eq!(ann.send("SIZE ü.txt").expect(213), "213 13");

@@ -1,7 +1,7 @@
 //! Each verb needs its letter, and no other letter will do; what the site changes holds from the next command.
 
 use crate::support::{TestServer, eventually};
-use std::fs::{create_dir_all, remove_dir_all, write};
+use std::fs::write;
 
 /// The accounts that have one letter each, or none.
 const ACCOUNTS: [(&str, char); 11] = [
@@ -64,19 +64,19 @@ const TABLE: [(&str, char, u16); 38] = [
 fn every_verb_needs_its_letter_and_no_other() {
     let server = TestServer::start();
     for (account, has) in ACCOUNTS {
-        let home = server.home(account);
+        let home = server.files(account);
         let mut client = server.login(account);
         for (line, needs, code) in TABLE {
-            remove_dir_all(&home).unwrap();
-            create_dir_all(home.join("d")).unwrap();
-            write(home.join("f"), "content").unwrap();
+            home.clear();
+            home.make_directory("d");
+            home.write("f", "content");
             let reply = String::from_utf8(client.send(line).reply()).unwrap();
             if has == needs {
                 assert!(reply.starts_with(&code.to_string()), "{account}: {line:?}: expected {code}, got {reply:?}");
             } else {
                 assert_eq!(reply, "550 Not enough privileges.", "{account}: {line:?}");
-                assert_eq!(std::fs::read(home.join("f")).unwrap(), b"content", "{account}: {line:?}");
-                assert_eq!(std::fs::read_dir(&home).unwrap().count(), 2, "{account}: {line:?}");
+                assert_eq!(home.read("f"), b"content", "{account}: {line:?}");
+                assert_eq!(home.names("").len(), 2, "{account}: {line:?}");
             }
         }
     }
@@ -136,8 +136,8 @@ fn resuming_an_upload_needs_append_and_write() {
 #[test]
 fn odd_permission_texts_grant_what_they_name() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    create_dir_all(home.join("d")).unwrap();
+    let home = server.files("ann");
+    home.make_directory("d");
     for (permission, cwd, list) in [("", 550, 550), ("e", 250, 550), ("E,l L", 550, 250), ("éeelz", 250, 250)] {
         let site = server.site();
         site.execute("UPDATE django_ftpserver_ftpusergroup SET permission = ?1 WHERE name = 'full'", [permission])
@@ -149,7 +149,7 @@ fn odd_permission_texts_grant_what_they_name() {
 #[test]
 fn a_permission_taken_away_or_given_holds_from_the_next_command() {
     let server = TestServer::start();
-    create_dir_all(server.home("ann").join("d")).unwrap();
+    server.files("ann").make_directory("d");
     let mut ann = server.login("ann");
     let site = server.site();
     for _ in 0..20 {
@@ -164,7 +164,7 @@ fn a_permission_taken_away_or_given_holds_from_the_next_command() {
 #[test]
 fn another_group_holds_from_the_next_command() {
     let server = TestServer::start();
-    write(server.home("ann").join("f"), "x").unwrap();
+    server.files("ann").write("f", "x");
     let mut ann = server.login("ann");
     let changed = server.site().execute(
         "UPDATE django_ftpserver_ftpuseraccount \
@@ -179,8 +179,8 @@ fn another_group_holds_from_the_next_command() {
 #[test]
 fn another_home_holds_from_the_next_command() {
     let server = TestServer::start();
-    create_dir_all(server.home("ann").join("d")).unwrap();
-    write(server.home("moved").join("new"), "x").unwrap();
+    server.files("ann").make_directory("d");
+    server.files("moved").write("new", "x");
     let mut ann = server.login("ann");
     ann.script(&[("CWD d", 250), ("RNFR /d", 350)]);
     let sql = "UPDATE django_ftpserver_ftpuseraccount SET home_dir = ?1 \
@@ -189,13 +189,13 @@ fn another_home_holds_from_the_next_command() {
     assert!(ann.send("PWD").expect(257).starts_with("257 \"/\""));
     assert_eq!(ann.list("NLST"), ["new"]);
     ann.send("RNTO /e").expect(503);
-    assert!(server.home("ann").join("d").exists());
+    assert!(server.files("ann").is_directory("d"));
 }
 
 #[test]
 fn a_transfer_that_runs_is_not_cut_but_the_next_is() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     let data = ann.passive();
     ann.send("STOR f").expect(150);
@@ -205,7 +205,7 @@ fn a_transfer_that_runs_is_not_cut_but_the_next_is() {
         .unwrap();
     data.write(b"whole").close();
     ann.expect(226);
-    assert_eq!(std::fs::read(home.join("f")).unwrap(), b"whole");
+    assert_eq!(home.read("f"), b"whole");
     ann.passive();
     ann.send("STOR g").expect(550);
 }
