@@ -154,7 +154,7 @@ fn what_fails_is_not_told() {
         ("MKD full", 550),
     ]);
     ann.script(&[("RNFR missing", 550), ("RNFR full", 350), ("RNTO full/d/x", 550), ("RNFR full", 350), ("NOOP", 200)]);
-    ann.script(&[("STOR f", 425), ("RETR f", 550), ("SITE CHMOD 700 full", 200), ("MDTM full", 550)]);
+    ann.script(&[("STOR f", 425), ("RETR f", 550), ("MDTM full", 550)]);
     ann.passive();
     ann.script(&[("STOR full", 550), ("RETR full", 550), ("QUIT", 221)]);
     let expected = [

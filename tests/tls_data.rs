@@ -389,10 +389,10 @@ fn rest_appe_stou_and_ascii_mode_are_as_in_the_clear() {
     let home = server.files("ann");
     ann.send("REST 3").expect(350);
     assert_eq!(ann.download("RETR f"), b"tent");
-    ann.send("REST 3").expect(350);
-    ann.upload("STOR f", b"crete");
+    ann.send("REST 7").expect(350);
+    ann.upload("STOR f", b" of a");
     ann.upload("APPE f", b" wall");
-    assert_eq!(home.read("f"), b"concrete wall");
+    assert_eq!(home.read("f"), b"content of a wall");
     let data = ann.passive();
     let reply = ann.send("STOU").expect(150);
     data.write(b"unique").close();

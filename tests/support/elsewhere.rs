@@ -3,9 +3,9 @@
 use super::homes::Homes;
 use super::store::Store;
 use django_ftpd::server::Server;
+use django_ftpd::storage::Error;
 use django_ftpd::storage::object::bucket::{Bucket, Question};
 use django_ftpd::storage::object::{Authorities, Objects, agent, gcs, s3};
-use django_ftpd::storage::Error;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -91,13 +91,14 @@ impl Elsewhere {
         format!("{}/{path}", self.location)
     }
 
-    /// All keys in a directory; if only the next level is asked for, of what is deeper the beginning.
-    fn below(&self, path: &str, is_shallow: bool) -> Vec<String> {
+    /// All keys in a directory, with their bytes; if only the next level is asked for, of what is deeper the beginning.
+    fn below(&self, path: &str, is_shallow: bool) -> Vec<(String, u64)> {
         let (prefix, mut keys, mut after) = (format!("{}/", self.key(path)), Vec::new(), None);
         loop {
             let question = Question { prefix: &prefix, is_shallow, after: after.as_deref(), most: 1000 };
             let page = self.bucket.page(&question).unwrap();
-            keys.extend(page.objects.into_iter().map(|(key, _)| key).chain(page.prefixes));
+            keys.extend(page.objects.into_iter().map(|(key, object)| (key, object.size)));
+            keys.extend(page.prefixes.into_iter().map(|prefix| (prefix, 0)));
             after = page.next;
             if after.is_none() {
                 return keys;
@@ -157,14 +158,18 @@ impl Homes for Elsewhere {
         !self.below(path, true).is_empty()
     }
 
+    fn bytes(&self, path: &str) -> u64 {
+        self.below(path, false).iter().map(|(_, size)| size).sum()
+    }
+
     fn names(&self, path: &str) -> Vec<String> {
         let start = self.key(path).len() + 1;
-        let names = self.below(path, true).into_iter().map(|key| key[start..].trim_end_matches('/').to_string());
+        let names = self.below(path, true).into_iter().map(|(key, _)| key[start..].trim_end_matches('/').to_string());
         names.filter(|name| !name.is_empty()).collect()
     }
 
     fn remove_all(&self, path: &str) {
-        self.below(path, false).iter().for_each(|key| self.bucket.delete(key).unwrap());
+        self.below(path, false).iter().for_each(|(key, _)| self.bucket.delete(key).unwrap());
     }
 }
 

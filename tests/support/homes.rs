@@ -37,6 +37,8 @@ pub trait Homes: Send + Sync {
     /// The bytes of a file.
     fn read(&self, path: &str) -> Option<Vec<u8>>;
     fn is_directory(&self, path: &str) -> bool;
+    /// The bytes of all files in a directory, also of those that clients don't see.
+    fn bytes(&self, path: &str) -> u64;
     /// What is in a directory, in any order.
     fn names(&self, path: &str) -> Vec<String>;
     fn remove_all(&self, path: &str);
@@ -83,6 +85,17 @@ impl Homes for OnDisk {
 
     fn is_directory(&self, path: &str) -> bool {
         self.at(path).is_dir()
+    }
+
+    fn bytes(&self, path: &str) -> u64 {
+        // It may be renamed at this moment.
+        let entries = fs::read_dir(self.at(path)).into_iter().flatten().map(|entry| entry.unwrap());
+        let size = |entry: fs::DirEntry| match fs::symlink_metadata(entry.path()) {
+            Ok(metadata) if metadata.is_dir() => self.bytes(entry.path().to_str().unwrap()),
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            _ => 0,
+        };
+        entries.map(size).sum()
     }
 
     fn names(&self, path: &str) -> Vec<String> {
@@ -133,6 +146,11 @@ impl Files {
         self.homes.is_directory(&self.at(path))
     }
 
+    /// The bytes of all files, also of those that clients don't see.
+    pub fn bytes(&self) -> u64 {
+        self.homes.bytes(&self.home)
+    }
+
     /// What is in a directory, also what clients don't see; sorted.
     pub fn names(&self, directory: &str) -> Vec<String> {
         let mut names = self.homes.names(&self.at(directory));
@@ -144,6 +162,11 @@ impl Files {
     pub fn clear(&self) {
         self.homes.remove_all(&self.home);
         self.make_directory("");
+    }
+
+    /// What the site says of this home.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.homes.base(), self.home)
     }
 
     /// Where something is, as events have it.

@@ -353,6 +353,11 @@ impl Builder {
         self
     }
 
+    /// Where homes are.
+    pub fn homes_anywhere(&self) -> &Arc<dyn Homes> {
+        &self.homes
+    }
+
     /// The directory that holds the homes; exists already.
     pub fn homes(&self) -> PathBuf {
         self.scratch.0.join("homes")
