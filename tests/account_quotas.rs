@@ -186,7 +186,7 @@ fn eight_at_once(server: &Embedded, command: &str, size: usize) -> usize {
 #[test]
 fn uploads_at_once_do_not_exceed_the_quota_together() {
     for server in both_kinds() {
-        for round in 0..4 {
+        for _ in 0..4 {
             let stored = eight_at_once(&server, "STOR file-#", 300_000);
             assert!(stored <= 3, "{stored} are stored");
             let mut ann = server.login("ann");
@@ -194,13 +194,21 @@ fn uploads_at_once_do_not_exceed_the_quota_together() {
                 ann.code(&format!("DELE file-{number}")); // if it was stored
             }
             assert_used(&mut ann, 0);
-            let appended = eight_at_once(&server, &format!("APPE all-{round}"), 300_000);
-            assert!(appended <= 3, "{appended} are appended");
-            ann.send(&format!("DELE all-{round}")).expect(250);
             let replaced = eight_at_once(&server, "STOR same", 300_000);
             assert!(replaced >= 1);
             ann.send("DELE same").expect(250);
             assert_used(&mut ann, 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_appended_at_once_does_not_exceed_the_quota_together() {
+    for server in both_kinds() {
+        for round in 0..4 {
+            let appended = eight_at_once(&server, &format!("APPE all-{round}"), 300_000);
+            assert!(appended <= 3, "{appended} are appended");
+            server.login("ann").send(&format!("DELE all-{round}")).expect(250);
         }
     }
 }

@@ -250,7 +250,8 @@ impl Home for ObjectHome {
         Err(Error::Unsupported("An object store keeps no permission bits"))
     }
 
-    fn available(&self, _: &VirtualPath) -> Result<u64> {
+    fn available(&self, path: &VirtualPath) -> Result<u64> {
+        self.find(path)?;
         Err(Error::Unsupported("An object store does not tell what room it has"))
     }
 
