@@ -64,6 +64,7 @@ impl Elsewhere {
             path_style: true,
             part_size: NonZeroUsize::new(50_000_000).unwrap(),
             parts_in_flight: NonZeroUsize::MIN,
+            largest_copy: s3::LARGEST_COPY,
         };
         let keys = s3::Credentials::fixed(s3::Keys { access_key, secret_key, session_token: None });
         let s3 = s3::S3::new(settings, keys, agent(&Authorities::None)).unwrap();
