@@ -3,6 +3,7 @@
 use crate::support::{Client, Data, TestServer, Tls, eventually, noise};
 use rustls::HandshakeKind::{self, Full, Resumed};
 use rustls::version::{TLS12, TLS13};
+use std::fs;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ const MORE_THAN_SOCKETS_HOLD: usize = 40_000_000;
 /// A server, ann in TLS, and her home with a file `f`.
 fn ann_in(tls: &Tls, args: &[&str]) -> (TestServer, Client) {
     let server = TestServer::with_tls(args).start();
-    server.files("ann").write("f", "content");
+    fs::write(server.home("ann").join("f"), "content").unwrap();
     let ann = server.login_in_tls("ann", tls);
     (server, ann)
 }
@@ -44,7 +45,7 @@ fn expect_refusal(client: &mut Client, tls: &Tls) -> HandshakeKind {
 /// A server, a client in the middle of a download in TLS, and its data connection.
 fn downloading() -> (TestServer, Client, Data) {
     let (server, mut ann) = ann_in(&Tls::new(), &[]);
-    server.files("ann").write("big", vec![0; MORE_THAN_SOCKETS_HOLD]);
+    fs::File::create(server.home("ann").join("big")).unwrap().set_len(MORE_THAN_SOCKETS_HOLD as u64).unwrap();
     let mut data = ann.passive();
     ann.send("RETR big").expect(150);
     assert_eq!(data.receive(&mut [0]).unwrap(), 1);
@@ -79,7 +80,7 @@ fn expect_incomplete(server: &TestServer, client: &mut Client, why: &str) {
     let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
     assert!(event["reason"].as_str().unwrap().contains(why), "{event}");
     client.send("NOOP").expect(200);
-    assert!(!server.files("ann").exists("up"));
+    assert!(!server.home("ann").join("up").exists());
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn an_upload_whose_client_reads_nothing_and_closes_is_whole() {
     let bytes = noise(3 << 20);
     for tls in [Tls::only(&TLS13), Tls::only(&TLS13).forgetful()] {
         let (server, mut ann) = ann_in(&tls, &[]);
-        let home = server.files("ann");
+        let file = server.home("ann").join("up");
         for round in 0..50 {
             let mut data = ann.passive();
             ann.send("STOR up").expect(150);
@@ -204,8 +205,8 @@ fn an_upload_whose_client_reads_nothing_and_closes_is_whole() {
             data.announce_end();
             drop(data);
             ann.expect(226);
-            assert!(home.read("up") == bytes, "round {round}");
-            ann.send("DELE up").expect(250);
+            assert!(fs::read(&file).unwrap() == bytes, "round {round}");
+            fs::remove_file(&file).unwrap();
         }
     }
 }
@@ -215,7 +216,7 @@ fn every_transfer_ends_with_close_notify() {
     // `list`, `download` and `upload` demand it.
     for (name, tls) in Tls::all() {
         let (server, mut ann) = ann_in(&tls, &[]);
-        server.files("ann").make_directory("empty");
+        fs::create_dir(server.home("ann").join("empty")).unwrap();
         for verb in ["LIST", "NLST", "MLSD"] {
             assert!(ann.list(&format!("{verb} empty")).is_empty(), "{name}: {verb}");
             assert!(!ann.list(verb).is_empty(), "{name}: {verb}");
@@ -276,7 +277,7 @@ fn an_upload_that_ends_without_close_notify_is_whole_unless_that_is_required() {
                 true => expect_incomplete(&server, &mut ann, "without close_notify"),
                 false => {
                     ann.expect(226);
-                    assert!(server.files("ann").read("up") == noise(100_000), "{name}");
+                    assert!(fs::read(server.home("ann").join("up")).unwrap() == noise(100_000), "{name}");
                 }
             }
             ann.upload("STOR up", b"in order");
@@ -386,29 +387,29 @@ fn in_active_mode_the_server_is_the_server_of_tls() {
 #[test]
 fn rest_appe_stou_and_ascii_mode_are_as_in_the_clear() {
     let (server, mut ann) = ann_in(&Tls::new(), &[]);
-    let home = server.files("ann");
+    let home = server.home("ann");
     ann.send("REST 3").expect(350);
     assert_eq!(ann.download("RETR f"), b"tent");
-    ann.send("REST 7").expect(350);
-    ann.upload("STOR f", b" of a");
+    ann.send("REST 3").expect(350);
+    ann.upload("STOR f", b"crete");
     ann.upload("APPE f", b" wall");
-    assert_eq!(home.read("f"), b"content of a wall");
+    assert_eq!(fs::read(home.join("f")).unwrap(), b"concrete wall");
     let data = ann.passive();
     let reply = ann.send("STOU").expect(150);
     data.write(b"unique").close();
     ann.expect(226);
-    assert_eq!(home.read(reply.strip_prefix("150 FILE: ").unwrap()), b"unique");
+    assert_eq!(fs::read(home.join(reply.strip_prefix("150 FILE: ").unwrap())).unwrap(), b"unique");
     ann.send("TYPE A").expect(200);
     let lines = "a line\r\n".repeat(50_000);
     ann.upload("STOR t", lines.as_bytes());
-    assert!(home.read("t") == "a line\n".repeat(50_000).as_bytes());
+    assert_eq!(fs::read_to_string(home.join("t")).unwrap(), "a line\n".repeat(50_000));
     assert!(ann.download("RETR t") == lines.as_bytes());
 }
 
 #[test]
 fn a_reader_who_is_slow_but_steady_is_not_cut_off() {
     let (server, mut ann) = ann_in(&Tls::new(), &["--data-timeout", "1.5"]);
-    server.files("ann").write("big", vec![0; MORE_THAN_SOCKETS_HOLD]);
+    fs::File::create(server.home("ann").join("big")).unwrap().set_len(MORE_THAN_SOCKETS_HOLD as u64).unwrap();
     let mut data = ann.passive();
     socket2::SockRef::from(&data.stream).set_recv_buffer_size(8192).unwrap();
     ann.send("RETR big").expect(150);
