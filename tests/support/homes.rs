@@ -50,6 +50,8 @@ pub fn of_this_test(directory: &Path) -> Arc<dyn Homes> {
     if let Some(elsewhere) = super::elsewhere::of_this_test() {
         return Arc::new(elsewhere);
     }
+    #[cfg(not(feature = "object-storage"))]
+    assert!(std::env::var_os("DJANGO_FTPD_TEST_STORAGE").is_none(), "built without object-storage");
     Arc::new(OnDisk(directory.to_str().unwrap().to_string()))
 }
 
