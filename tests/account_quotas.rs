@@ -6,7 +6,6 @@ use django_ftpd::events::Kind;
 use django_ftpd::session::Settings;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::thread;
 
 const QUOTA: u64 = 1_000_000;
@@ -22,18 +21,6 @@ fn both_kinds() -> [Embedded; 2] {
     })
 }
 
-/// The bytes of all files, also of those that clients don't see.
-fn bytes_in(home: &Path) -> u64 {
-    // It may be renamed at this moment.
-    let entries = fs::read_dir(home).into_iter().flatten().map(|entry| entry.unwrap());
-    let size = |entry: fs::DirEntry| match fs::symlink_metadata(entry.path()) {
-        Ok(metadata) if metadata.is_dir() => bytes_in(&entry.path()),
-        Ok(metadata) if metadata.is_file() => metadata.len(),
-        _ => 0,
-    };
-    entries.map(size).sum()
-}
-
 #[track_caller]
 fn assert_used(client: &mut Client, used: u64) {
     assert_eq!(client.send("SITE QUOTA").expect(200), format!("200 {used} of {QUOTA} bytes used."));
@@ -44,16 +31,17 @@ fn an_upload_ends_where_the_quota_does() {
     for (server, leaves_nothing) in both_kinds().iter().zip([true, false]) {
         for (number, command) in ["STOR new", "STOR old", "STOU", "APPE new", "APPE old"].iter().enumerate() {
             let name = format!("ann-{number}");
-            let home = server.account(&name, quota(QUOTA));
-            fs::write(home.join("old"), noise(1000)).unwrap();
+            server.account(&name, quota(QUOTA));
+            let home = server.files(&name);
+            home.write("old", noise(1000));
             let mut ann = server.login(&name);
             assert_eq!(ann.try_upload(command, &noise(3 << 20)), 552, "{command}");
-            assert!(bytes_in(&home) <= QUOTA, "{command}: {}", bytes_in(&home));
+            assert!(home.bytes() <= QUOTA, "{command}: {}", home.bytes());
             if command == &"STOU" || leaves_nothing && command.starts_with("STOR") {
-                assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "{command}");
-                assert_eq!(fs::read(home.join("old")).unwrap(), noise(1000));
+                assert_eq!(home.names("").len(), 1, "{command}");
+                assert_eq!(home.read("old"), noise(1000));
             }
-            assert_used(&mut ann, bytes_in(&home));
+            assert_used(&mut ann, home.bytes());
             let reason = "Quota or file size limit exceeded";
             server.expect_events(Kind::FileReceivedIncomplete, number + 1, |subject| subject.contains(reason));
         }
@@ -63,7 +51,8 @@ fn an_upload_ends_where_the_quota_does() {
 #[test]
 fn what_fits_to_the_byte_is_stored_and_then_nothing_more() {
     for server in both_kinds() {
-        let home = server.account("ann", quota(QUOTA));
+        server.account("ann", quota(QUOTA));
+        let home = server.files("ann");
         let mut ann = server.login("ann");
         ann.upload("STOR half", &noise(QUOTA as usize / 2));
         ann.upload("APPE rest", &noise(QUOTA as usize / 2));
@@ -72,17 +61,18 @@ fn what_fits_to_the_byte_is_stored_and_then_nothing_more() {
             let _data = ann.passive();
             ann.send(command).expect(552);
         }
-        assert_eq!(fs::read_dir(&home).unwrap().count(), 2);
+        assert_eq!(home.names("").len(), 2);
         ann.script(&[("ALLO 0", 200), ("ALLO 1", 552), ("ALLO 18446744073709551615", 552), ("DELE half", 250)]);
         ann.upload("STOR again", &noise(QUOTA as usize / 2));
-        assert_eq!(bytes_in(&home), QUOTA);
+        assert_eq!(home.bytes(), QUOTA);
     }
 }
 
 #[test]
 fn only_growth_counts_where_a_file_is_written_again() {
     for server in both_kinds() {
-        let home = server.account("ann", quota(QUOTA));
+        server.account("ann", quota(QUOTA));
+        let home = server.files("ann");
         let mut ann = server.login("ann");
         ann.upload("STOR file", &noise(900_000));
         for _ in 0..5 {
@@ -95,7 +85,7 @@ fn only_growth_counts_where_a_file_is_written_again() {
         ann.send("REST 1000000").expect(350);
         let _data = ann.passive();
         ann.send("STOR file").expect(552);
-        assert_eq!(bytes_in(&home), QUOTA);
+        assert_eq!(home.bytes(), QUOTA);
         assert_used(&mut ann, QUOTA);
     }
 }
@@ -104,7 +94,8 @@ fn only_growth_counts_where_a_file_is_written_again() {
 fn a_file_that_is_replaced_makes_room_when_it_goes() {
     let [whole, in_place] = both_kinds();
     for (server, code) in [(&whole, 552), (&in_place, 226)] {
-        let home = server.account("ann", quota(QUOTA));
+        server.account("ann", quota(QUOTA));
+        let home = server.files("ann");
         let mut ann = server.login("ann");
         for size in [600_000, 100_000, 600_000, 300_000] {
             ann.upload("STOR file", &noise(size));
@@ -115,14 +106,15 @@ fn a_file_that_is_replaced_makes_room_when_it_goes() {
             }
         }
         assert_used(&mut ann, 300_000);
-        assert_eq!(bytes_in(&home), 300_000);
+        assert_eq!(home.bytes(), 300_000);
     }
 }
 
 #[test]
 fn what_is_deleted_or_renamed_over_is_free_at_once() {
     let server = Embedded::start();
-    let home = server.account("ann", quota(QUOTA));
+    server.account("ann", quota(QUOTA));
+    let home = server.files("ann");
     let (mut ann, mut other) = (server.login("ann"), server.login("ann"));
     for _ in 0..3 {
         ann.upload("STOR big", &noise(900_000));
@@ -132,7 +124,7 @@ fn what_is_deleted_or_renamed_over_is_free_at_once() {
         other.script(&[("RNFR small", 350), ("RNTO big", 250)]);
         assert_used(&mut ann, 100_000);
         ann.upload("STOR next", &noise(900_000));
-        assert_eq!(bytes_in(&home), QUOTA);
+        assert_eq!(home.bytes(), QUOTA);
         ann.script(&[("DELE next", 250), ("DELE big", 250)]);
     }
 }
@@ -140,7 +132,8 @@ fn what_is_deleted_or_renamed_over_is_free_at_once() {
 #[test]
 fn what_was_cut_off_is_given_back() {
     for server in both_kinds() {
-        let home = server.account("ann", quota(QUOTA));
+        server.account("ann", quota(QUOTA));
+        let home = server.files("ann");
         let mut ann = server.login("ann");
         for end in ["ABOR", "reset", "vanish"] {
             let mut client = server.login("ann");
@@ -158,7 +151,7 @@ fn what_was_cut_off_is_given_back() {
                 _ => client.vanish(),
             }
             eventually("what is used is what is there", || {
-                ann.send("SITE QUOTA").expect(200) == format!("200 {} of {QUOTA} bytes used.", bytes_in(&home))
+                ann.send("SITE QUOTA").expect(200) == format!("200 {} of {QUOTA} bytes used.", home.bytes())
             });
             ann.code("DELE file");
             ann.upload("STOR all", &noise(QUOTA as usize));
@@ -169,9 +162,9 @@ fn what_was_cut_off_is_given_back() {
 
 /// Eight uploads at once of two accounts with one home, each by `command` with its number, of `size` bytes.
 fn eight_at_once(server: &Embedded, command: &str, size: usize) -> usize {
-    let home = server.account_in("ann", "shared", quota(QUOTA));
+    server.account_in("ann", "shared", quota(QUOTA));
+    let home = server.files("shared");
     server.account_in("bob", "shared", quota(QUOTA));
-    let watching = home.clone();
     let codes = thread::scope(|scope| {
         let uploads: Vec<_> = (0..8)
             .map(|number| {
@@ -181,19 +174,19 @@ fn eight_at_once(server: &Embedded, command: &str, size: usize) -> usize {
             })
             .collect();
         while uploads.iter().any(|upload| !upload.is_finished()) {
-            assert!(bytes_in(&watching) <= QUOTA);
+            assert!(home.bytes() <= QUOTA);
         }
         uploads.into_iter().map(|upload| upload.join().unwrap()).collect::<Vec<_>>()
     });
     assert!(codes.iter().all(|code| [226, 552].contains(code)), "{codes:?}");
-    assert!(bytes_in(&home) <= QUOTA, "{}", bytes_in(&home));
+    assert!(home.bytes() <= QUOTA, "{}", home.bytes());
     codes.iter().filter(|code| **code == 226).count()
 }
 
 #[test]
 fn uploads_at_once_do_not_exceed_the_quota_together() {
     for server in both_kinds() {
-        for round in 0..4 {
+        for _ in 0..4 {
             let stored = eight_at_once(&server, "STOR file-#", 300_000);
             assert!(stored <= 3, "{stored} are stored");
             let mut ann = server.login("ann");
@@ -201,9 +194,6 @@ fn uploads_at_once_do_not_exceed_the_quota_together() {
                 ann.code(&format!("DELE file-{number}")); // if it was stored
             }
             assert_used(&mut ann, 0);
-            let appended = eight_at_once(&server, &format!("APPE all-{round}"), 300_000);
-            assert!(appended <= 3, "{appended} are appended");
-            ann.send(&format!("DELE all-{round}")).expect(250);
             let replaced = eight_at_once(&server, "STOR same", 300_000);
             assert!(replaced >= 1);
             ann.send("DELE same").expect(250);
@@ -213,10 +203,22 @@ fn uploads_at_once_do_not_exceed_the_quota_together() {
 }
 
 #[test]
+fn what_is_appended_at_once_does_not_exceed_the_quota_together() {
+    for server in both_kinds() {
+        for round in 0..4 {
+            let appended = eight_at_once(&server, &format!("APPE all-{round}"), 300_000);
+            assert!(appended <= 3, "{appended} are appended");
+            server.login("ann").send(&format!("DELE all-{round}")).expect(250);
+        }
+    }
+}
+
+#[test]
 fn renaming_during_uploads_hides_nothing() {
     let server = Embedded::start();
-    let home = server.account("ann", quota(QUOTA));
-    fs::create_dir(home.join("a")).unwrap();
+    server.account("ann", quota(QUOTA));
+    let home = server.files("ann");
+    home.make_directory("a");
     let mut mover = server.login("ann");
     thread::scope(|scope| {
         let uploads: Vec<_> = (0..4)
@@ -235,12 +237,12 @@ fn renaming_during_uploads_hides_nothing() {
             mover.code("SITE QUOTA");
             mover.code("RNFR b");
             mover.code("RNTO a");
-            assert!(bytes_in(home.parent().unwrap()) <= QUOTA);
+            assert!(home.bytes() <= QUOTA);
         }
     });
-    assert!(bytes_in(&home) <= QUOTA);
+    assert!(home.bytes() <= QUOTA);
     let used = mover.send("SITE QUOTA").expect(200);
-    assert_eq!(used, format!("200 {} of {QUOTA} bytes used.", bytes_in(&home)));
+    assert_eq!(used, format!("200 {} of {QUOTA} bytes used.", home.bytes()));
 }
 
 #[test]
@@ -295,13 +297,14 @@ fn a_directory_that_is_closed_hides_nothing() {
     fs::set_permissions(home.join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
     let _data = ann.passive();
     ann.send("STOR more").expect(552);
-    assert_eq!(bytes_in(&home), QUOTA);
+    assert_eq!(server.files("ann").bytes(), QUOTA);
 }
 
 #[test]
 fn a_new_quota_holds_from_the_next_command() {
     let server = Embedded::start();
-    let home = server.account("ann", Limits::default());
+    server.account("ann", Limits::default());
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     ann.upload("STOR file", &noise(500_000));
     ann.send("SITE QUOTA").expect(202);
@@ -314,7 +317,7 @@ fn a_new_quota_holds_from_the_next_command() {
     ann.upload("STOR more", &noise(100_000));
     server.limit("ann", Limits::default());
     ann.upload("APPE more", &noise(500_000));
-    assert_eq!(bytes_in(&home), 1_100_000);
+    assert_eq!(home.bytes(), 1_100_000);
     server.limit("ann", quota(0));
     ann.script(&[("ALLO 0", 200), ("DELE file", 250), ("MKD dir", 257)]);
     let _data = ann.passive();

@@ -53,7 +53,7 @@ fn everybody_is_at_home() {
         ("ünï", "ünï"),
         (&*long, &*long),
     ] {
-        write(server.home(home).join("here"), home).unwrap();
+        server.files(home).write("here", home);
         assert_eq!(server.login(name).download("RETR here"), home.as_bytes(), "{name}");
     }
 }
@@ -73,7 +73,7 @@ fn the_home_option_is_for_those_whom_the_site_gives_none() {
         let own =
             home.map(|name| if name.is_empty() { String::new() } else { server.home(name).display().to_string() });
         server.site().execute(sql, [own]).unwrap();
-        write(server.home(expected).join("here"), expected).unwrap();
+        server.files(expected).write("here", expected);
         assert_eq!(server.login("bob").download("RETR here"), expected.as_bytes());
     }
 }

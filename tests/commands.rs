@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 #[test]
 fn before_login_a_session_answers_questions_and_nothing_else() {
     let server = TestServer::start();
-    std::fs::write(server.home("ann").join("f"), "x").unwrap();
+    server.files("ann").write("f", "x");
     for user in [None, Some(("USER ann", 331))] {
         let mut client = server.client();
         client.script(user.as_slice());
@@ -77,7 +77,7 @@ fn before_login_a_session_answers_questions_and_nothing_else() {
 #[test]
 fn what_is_wrong_with_a_line_is_said_before_login_and_after() {
     let server = TestServer::start();
-    std::fs::write(server.home("ann").join("f"), "x").unwrap();
+    server.files("ann").write("f", "x");
     let needs_argument = [
         "ALLO",
         "APPE",
@@ -121,7 +121,7 @@ fn what_is_wrong_with_a_line_is_said_before_login_and_after() {
 #[test]
 fn arguments_that_make_no_sense() {
     let server = TestServer::start();
-    std::fs::write(server.home("ann").join("f"), "x").unwrap();
+    server.files("ann").write("f", "x");
     server.login("ann").script(&[
         ("TYPE E", 504),
         ("TYPE L 9", 504),
@@ -296,9 +296,9 @@ fn stat_tells_the_state_of_the_session() {
 #[test]
 fn directories_are_entered_and_left() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    std::fs::create_dir_all(home.join("a/ b \"c\"")).unwrap();
-    std::fs::write(home.join("f"), "x").unwrap();
+    let home = server.files("ann");
+    home.make_directory("a/ b \"c\"");
+    home.write("f", "x");
     let mut client = server.login("ann");
     for (line, at) in [
         ("CWD a", "/a"),
@@ -328,16 +328,16 @@ fn directories_are_entered_and_left() {
 #[test]
 fn directories_are_made_and_removed() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    std::fs::write(home.join("f"), "x").unwrap();
+    let home = server.files("ann");
+    home.write("f", "x");
     let mut client = server.login("ann");
     assert!(client.send("MKD d").expect(257).starts_with("257 \"/d\" "));
     assert!(client.send("XMKD d/e\"e").expect(257).starts_with("257 \"/d/e\"\"e\" "));
-    assert!(home.join("d/e\"e").is_dir());
+    assert!(home.is_directory("d/e\"e"));
     client.script(&[("MKD d", 550), ("MKD f", 550), ("MKD /", 550), ("MKD x/y", 550), ("MKD f/y", 550)]);
     client.script(&[("RMD d", 550), ("RMD f", 550), ("RMD x", 550), ("RMD /", 550), ("RMD ..", 550), ("DELE d", 550)]);
     client.script(&[("RMD d/e\"e", 250), ("XRMD d", 250), ("DELE f", 250), ("DELE f", 550), ("DELE /", 550)]);
-    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0);
+    assert_eq!(home.names("").len(), 0);
     client.script(&[("CWD /", 250), ("MKD gone", 257), ("CWD gone", 250), ("RMD /gone", 250)]);
     // Standing in a directory that has gone leads nowhere, and out of it.
     client.script(&[("MLST", 550), ("CDUP", 250), ("MLST", 250)]);
@@ -346,61 +346,75 @@ fn directories_are_made_and_removed() {
 #[test]
 fn renames_take_two_commands() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    let at = |name: &str| home.join(name);
-    std::fs::write(at("a"), "a").unwrap();
-    std::fs::create_dir_all(at("d/sub")).unwrap();
+    let home = server.files("ann");
+    home.write("a", "a");
+    home.make_directory("d/sub");
     let mut client = server.login("ann");
     client.script(&[("RNTO b", 503), ("RNFR missing", 550), ("RNTO b", 503), ("RNFR /", 550)]);
     client.script(&[("RNFR a", 350), ("RNTO b c", 250), ("RNTO d", 503)]);
-    assert_eq!(std::fs::read(at("b c")).unwrap(), b"a");
+    assert_eq!(home.read("b c"), b"a");
     client.script(&[("RNFR b c", 350), ("RNTO d/sub/a", 250), ("RNFR d", 350), ("RNTO D", 250)]);
-    assert_eq!(std::fs::read(at("D/sub/a")).unwrap(), b"a");
+    assert_eq!(home.read("D/sub/a"), b"a");
     client.script(&[("RNFR D", 350), ("RNTO D/sub/inside", 550), ("RNFR D/sub/a", 350), ("RNTO x/y", 550)]);
-    assert!(at("D/sub/a").exists());
-    std::fs::write(at("old"), "old").unwrap();
+    assert!(home.exists("D/sub/a"));
+    home.write("old", "old");
     client.script(&[("RNFR D/sub/a", 350), ("RNTO old", 250)]);
-    assert_eq!(std::fs::read(at("old")).unwrap(), b"a");
+    assert_eq!(home.read("old"), b"a");
     client.script(&[("RNFR old", 350), ("RNTO D", 550), ("RNFR old", 350), ("RNTO /", 550)]);
-    assert!(at("old").exists());
+    assert!(home.exists("old"));
 }
 
 #[test]
 fn sizes_and_times_of_files() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    std::fs::write(home.join("a b"), "12345").unwrap();
-    std::fs::create_dir(home.join("d")).unwrap();
+    let home = server.files("ann");
+    home.write("a b", "12345");
+    home.make_directory("d");
     let mut client = server.login("ann");
     assert_eq!(client.send("SIZE a b").expect(213), "213 5");
     client.script(&[("SIZE d", 550), ("SIZE missing", 550), ("MDTM d", 550), ("MDTM missing", 550)]);
     client.script(&[("MFMT 20260102030405 missing", 550), ("TYPE A", 200), ("SIZE a b", 550), ("MDTM a b", 213)]);
-    for (set, code, shown, seconds) in [
-        ("MDTM 20260102030405 a b", 213, "20260102030405", 1_767_323_045.0),
-        ("MFMT 20250630235959 a b", 213, "20250630235959", 1_751_327_999.0),
-        ("MFMT 20250630235959.5 a b", 213, "20250630235959", 1_751_327_999.5),
-        ("MDTM 20000229120000.250 a b", 213, "20000229120000", 951_825_600.25),
-        ("MFMT 19691231235959 a b", 213, "19691231235959", -1.0),
-        ("SITE UTIME 20260102030405 a b", 200, "20260102030405", 1_767_323_045.0),
-        ("SITE UTIME 202601020304 a b", 200, "20260102030400", 1_767_323_040.0),
-        ("SITE UTIME a b 20250101000000 20240101000000 20250101000000 UTC", 200, "20240101000000", 1_704_067_200.0),
+    for (set, code, shown) in [
+        ("MDTM 20260102030405 a b", 213, "20260102030405"),
+        ("MFMT 20250630235959 a b", 213, "20250630235959"),
+        ("MFMT 20250630235959.5 a b", 213, "20250630235959"),
+        ("MDTM 20000229120000.250 a b", 213, "20000229120000"),
+        ("MFMT 19691231235959 a b", 213, "19691231235959"),
+        ("SITE UTIME 20260102030405 a b", 200, "20260102030405"),
+        ("SITE UTIME 202601020304 a b", 200, "20260102030400"),
+        ("SITE UTIME a b 20250101000000 20240101000000 20250101000000 UTC", 200, "20240101000000"),
     ] {
         let reply = client.send(set).expect(code);
         assert!(code == 200 || reply.contains(&format!("Modify={shown}")), "{set}: {reply}");
         assert_eq!(client.send("MDTM a b").expect(213), format!("213 {shown}"), "{set}");
-        let on_disk = std::fs::metadata(home.join("a b")).unwrap().modified().unwrap();
+    }
+}
+
+#[test]
+fn times_are_kept_to_the_fraction_of_a_second() {
+    let server = TestServer::start();
+    let file = server.home("ann").join("f");
+    std::fs::write(&file, "x").unwrap();
+    let mut client = server.login("ann");
+    for (time, seconds) in [
+        ("20260102030405", 1_767_323_045.0),
+        ("20250630235959.5", 1_751_327_999.5),
+        ("20000229120000.250", 951_825_600.25),
+        ("19691231235959", -1.0),
+    ] {
+        client.send(&format!("MFMT {time} f")).expect(213);
         let expected = match seconds >= 0.0 {
             true => UNIX_EPOCH + Duration::from_secs_f64(seconds),
             false => UNIX_EPOCH - Duration::from_secs_f64(-seconds),
         };
-        assert_eq!(on_disk, expected, "{set}");
+        assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), expected, "{time}");
     }
 }
 
 #[test]
 fn a_file_whose_name_begins_like_a_time_can_be_asked_about() {
     let server = TestServer::start();
-    std::fs::write(server.home("ann").join("20260102 x"), "x").unwrap();
+    server.files("ann").write("20260102 x", "x");
     server.login("ann").script(&[("MDTM 20260102 x", 213)]);
 }
 

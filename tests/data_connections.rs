@@ -20,8 +20,7 @@ fn port_command(address: SocketAddr) -> String {
 /// A server, a client in the middle of a download, and its data connection.
 fn downloading() -> (TestServer, Client, Data) {
     let server = TestServer::start();
-    let file = std::fs::File::create(server.home("ann").join("big")).unwrap();
-    file.set_len(MORE_THAN_SOCKETS_HOLD).unwrap();
+    server.files("ann").write("big", vec![0; MORE_THAN_SOCKETS_HOLD as usize]);
     let mut ann = server.login("ann");
     let mut data = ann.passive();
     ann.send("RETR big").expect(150);
@@ -44,8 +43,8 @@ fn uploading() -> (TestServer, Client, Data) {
 #[test]
 fn a_transfer_needs_a_data_connection() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    std::fs::write(home.join("f"), "x").unwrap();
+    let home = server.files("ann");
+    home.write("f", "x");
     let mut ann = server.login("ann");
     for line in ["RETR f", "STOR g", "APPE f", "APPE g", "STOU", "LIST", "NLST", "MLSD", "LIST -R"] {
         ann.script(&[(line, 425), ("NOOP", 200)]);
@@ -53,7 +52,7 @@ fn a_transfer_needs_a_data_connection() {
     // A port serves one transfer.
     ann.upload("STOR h", b"x");
     ann.script(&[("RETR h", 425), ("PASV", 227), ("ABOR", 225), ("RETR h", 425)]);
-    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 2);
+    assert_eq!(home.names("").len(), 2);
 }
 
 #[test]
@@ -81,14 +80,14 @@ fn the_client_may_connect_before_the_command_or_after_the_reply() {
 #[test]
 fn active_mode_by_port_and_by_eprt() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     ann.send(&port_command(listener.local_addr().unwrap())).expect(200);
     ann.send("STOR f").expect(150);
     Data::over(listener.accept().unwrap().0).write(b"by port").close();
     ann.expect(226);
-    assert_eq!(std::fs::read(home.join("f")).unwrap(), b"by port");
+    assert_eq!(home.read("f"), b"by port");
     let listener = ann.active();
     ann.send("RETR f").expect(150);
     assert_eq!(Data::over(listener.accept().unwrap().0).read(), b"by port");
@@ -99,8 +98,8 @@ fn active_mode_by_port_and_by_eprt() {
 #[test]
 fn an_active_client_that_does_not_listen_is_425_and_leaves_nothing() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    std::fs::write(home.join("f"), "x").unwrap();
+    let home = server.files("ann");
+    home.write("f", "x");
     let mut ann = server.login("ann");
     for line in ["RETR f", "STOR g", "LIST"] {
         ann.script(&[(&port_command(nobody()), 200), (line, 425), ("NOOP", 200)]);
@@ -239,7 +238,7 @@ fn abor_may_come_as_urgent_data() {
 fn abor_ends_an_upload_and_leaves_nothing() {
     let (server, mut ann, data) = uploading();
     ann.send("ABOR").expect(426);
-    assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
+    assert_eq!(server.files("ann").names("").len(), 0);
     ann.expect(226);
     drop(data);
     server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
@@ -307,7 +306,7 @@ fn quit_waits_for_the_end_of_the_transfer() {
     data.write(b"more").close();
     ann.expect(226);
     ann.expect_end();
-    assert_eq!(std::fs::metadata(server.home("ann").join("up")).unwrap().len(), 1004);
+    assert_eq!(server.files("ann").read("up").len(), 1004);
 }
 
 #[test]
@@ -331,7 +330,7 @@ fn a_lost_control_connection_is_an_abort() {
     ann.vanish();
     let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
     assert_eq!(event["bytes"], 1000);
-    assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
+    assert_eq!(server.files("ann").names("").len(), 0);
     drop(data);
 }
 
@@ -347,13 +346,13 @@ fn a_transfer_that_stands_still_ends_the_session() {
     ann.expect_end();
     let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/f")]);
     assert!(event["reason"].as_str().unwrap().contains("stalled"), "{event}");
-    assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
+    assert_eq!(server.files("ann").names("").len(), 0);
 }
 
 #[test]
 fn a_reader_who_is_slow_but_steady_is_not_cut_off() {
     let server = TestServer::with(&["--data-timeout", "1.5"]).start();
-    std::fs::write(server.home("ann").join("big"), noise(MORE_THAN_SOCKETS_HOLD as usize)).unwrap();
+    server.files("ann").write("big", noise(MORE_THAN_SOCKETS_HOLD as usize));
     let mut ann = server.login("ann");
     let data = ann.passive();
     socket2::SockRef::from(&data.stream).set_recv_buffer_size(8192).unwrap();
@@ -389,7 +388,7 @@ fn the_masquerade_address_is_for_those_outside_or_for_all() {
 #[test]
 fn foreign_addresses_are_permitted_only_by_option() {
     let server = TestServer::with(&["--permit-foreign-addresses"]).start();
-    std::fs::write(server.home("ann").join("f"), "content").unwrap();
+    server.files("ann").write("f", "content");
     let mut ann = server.login("ann");
     let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -2,7 +2,6 @@
 
 use crate::support::{Client, Data, TestServer, eventually, noise};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -136,7 +135,7 @@ fn no_byte_extends_the_login_deadline() {
 #[test]
 fn an_idle_session_is_told_421_and_half_a_line_is_idle() {
     let server = TestServer::with(&["--timeout", "0.6"]).start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let (mut idle, mut half) = (server.login("ann"), server.login("ann"));
     trickle(&half, b"x");
     let start = Instant::now();
@@ -156,14 +155,14 @@ fn an_idle_session_is_told_421_and_half_a_line_is_idle() {
     data.close();
     busy.expect(226);
     busy.send("NOOP").expect(200);
-    assert!(fs::metadata(home.join("long")).unwrap().len() > 10);
+    assert!(home.read("long").len() > 10);
 }
 
 #[test]
 fn without_file_descriptors_the_server_waits_and_serves_again() {
     let server = TestServer::with(&[]).after("ulimit -n 40").start();
-    let home = server.home("ann");
-    fs::write(home.join("file"), b"content").unwrap();
+    let home = server.files("ann");
+    home.write("file", b"content");
     let mut ann = server.login("ann");
     ann.upload("STOR before", b"x");
     let silent: Vec<_> = (0..60).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
@@ -305,9 +304,9 @@ fn fail_three_times(client: &mut Client) {
 #[test]
 fn nothing_is_left_of_sessions_that_end_at_any_stage_in_any_way() {
     let server = TestServer::with(&["--auth-failed-timeout", "0"]).start();
-    let home = server.home("ann");
-    fs::write(home.join("big"), noise(12 << 20)).unwrap();
-    fs::write(home.join("grown"), b"").unwrap();
+    let home = server.files("ann");
+    home.write("big", noise(12 << 20));
+    home.write("grown", b"");
     server.login("ann").download("RETR big");
     let sessions = |server: &TestServer| {
         let ended = |kind: &str| server.events().iter().filter(|event| event["event"] == kind).count();
@@ -336,11 +335,10 @@ fn nothing_is_left_of_sessions_that_end_at_any_stage_in_any_way() {
     for file in &cut {
         let path = format!("/{file}");
         server.expect_event("ftp_file_received_incomplete", &[("virtual_path", &path), ("username", "ann")]);
-        assert!(!home.join(file).exists(), "{file} was cut");
+        assert!(!home.exists(file), "{file} was cut");
     }
     let events = server.events();
-    for entry in fs::read_dir(&home).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for name in home.names("") {
         let received = |event: &serde_json::Value| {
             event["event"] == "ftp_file_received" && event["virtual_path"] == format!("/{name}").as_str()
         };
@@ -354,7 +352,7 @@ fn nothing_is_left_of_sessions_that_end_at_any_stage_in_any_way() {
 #[test]
 fn an_upload_whose_client_is_gone_leaves_nothing_and_is_incomplete() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let ends: [fn(Client, Data); 4] = [
         |client, data| {
             client.vanish();
@@ -388,15 +386,15 @@ fn an_upload_whose_client_is_gone_leaves_nothing_and_is_incomplete() {
         let cut = events.iter().filter(|event| event["event"] == "ftp_file_received_incomplete");
         cut.filter(|event| event["virtual_path"].as_str().is_some_and(|path| path.starts_with("/cut-"))).count() == 8
     });
-    assert_eq!(fs::read_dir(home).unwrap().count(), 0);
+    assert_eq!(home.names("").len(), 0);
     assert!(server.stop().iter().all(|event| event["event"] != "ftp_file_received"));
 }
 
 #[test]
 fn a_reset_upload_is_never_acknowledged() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    fs::write(home.join("old"), b"old").unwrap();
+    let home = server.files("ann");
+    home.write("old", b"old");
     let mut ann = server.login("ann");
     for (number, size) in (0..20).map(|number| (number, number * 20_000)) {
         for command in [format!("STOR new-{number}"), "STOR old".to_string()] {
@@ -406,8 +404,8 @@ fn a_reset_upload_is_never_acknowledged() {
             ann.expect(426);
         }
     }
-    assert_eq!(fs::read(home.join("old")).unwrap(), b"old");
-    assert_eq!(fs::read_dir(home).unwrap().count(), 1);
+    assert_eq!(home.read("old"), b"old");
+    assert_eq!(home.names("").len(), 1);
     assert!(server.stop().iter().all(|event| event["event"] != "ftp_file_received"));
 }
 

@@ -54,12 +54,11 @@ fn a_line_of_list_has_the_columns_that_clients_parse() {
 #[test]
 fn flags_are_passed_over_and_the_rest_is_the_path() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    create_dir_all(home.join("a  b")).unwrap();
-    write(home.join("a  b/inside"), "").unwrap();
-    write(home.join(".hidden"), "").unwrap();
-    write(home.join("-dash"), "").unwrap();
-    write(home.join("z"), "").unwrap();
+    let home = server.files("ann");
+    home.write("a  b/inside", "");
+    home.write(".hidden", "");
+    home.write("-dash", "");
+    home.write("z", "");
     let mut client = server.login("ann");
     for command in ["LIST", "NLST"] {
         let all = client.list(command);
@@ -84,10 +83,10 @@ fn flags_are_passed_over_and_the_rest_is_the_path() {
 #[test]
 fn names_come_sorted_byte_by_byte() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let sorted = ["-", ".b", "B", "a", "a b", "aa", "b", "é", "日本"];
     for name in sorted.iter().rev() {
-        write(home.join(name), "").unwrap();
+        home.write(name, "");
     }
     let mut client = server.login("ann");
     assert_eq!(client.list("NLST"), sorted);
@@ -100,7 +99,7 @@ fn names_come_sorted_byte_by_byte() {
 #[test]
 fn an_empty_directory_is_an_empty_listing() {
     let server = TestServer::start();
-    create_dir(server.home("ann").join("empty")).unwrap();
+    server.files("ann").make_directory("empty");
     let mut client = server.login("ann");
     for command in
         ["LIST empty", "LIST -R empty", "NLST empty", "MLSD empty", "NLST empty/*", "NLST *.none", "LIST *.none"]
@@ -114,7 +113,7 @@ fn an_empty_directory_is_an_empty_listing() {
 #[test]
 fn what_is_not_there_is_refused_before_a_connection_is_used() {
     let server = TestServer::start();
-    write(server.home("ann").join("f"), "x").unwrap();
+    server.files("ann").write("f", "x");
     let mut client = server.login("ann");
     let mut data = client.passive();
     for path in ["missing", "missing/", "f/x", "/missing/x", "missing/*"] {
@@ -131,8 +130,7 @@ fn what_is_not_there_is_refused_before_a_connection_is_used() {
 #[test]
 fn a_file_is_listed_alone() {
     let server = TestServer::start();
-    create_dir(server.home("ann").join("d")).unwrap();
-    write(server.home("ann").join("d/f"), "123").unwrap();
+    server.files("ann").write("d/f", "123");
     let mut client = server.login("ann");
     assert_eq!(names(&client.list("LIST d/f")), ["f"]);
     assert_eq!(client.list("NLST d/f"), ["d/f"]);
@@ -148,10 +146,9 @@ fn a_file_is_listed_alone() {
 #[test]
 fn patterns_match_in_the_last_component() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    create_dir_all(home.join("sub.d")).unwrap();
+    let home = server.files("ann");
     for name in ["a.txt", "b.txt", "c.jpg", ".h.txt", "[x]", "sub.d/one.txt", "sub.d/two.jpg"] {
-        write(home.join(name), "").unwrap();
+        home.write(name, "");
     }
     let mut client = server.login("ann");
     for (pattern, expected) in [
@@ -245,8 +242,8 @@ fn facts_are_those_of_rfc_3659() {
 fn the_perm_fact_tells_what_this_account_may() {
     let server = TestServer::start();
     for user in ["ann", "rita", "own-bob"] {
-        create_dir_all(server.home(user).join("d")).unwrap();
-        write(server.home(user).join("f"), "").unwrap();
+        server.files(user).make_directory("d");
+        server.files(user).write("f", "");
     }
     for (name, file, directory) in [("ann", "radfwMT", "eldfmMTcp"), ("bob", "radfw", "eldfmcp"), ("rita", "r", "el")] {
         let lines = server.login(name).list("MLSD");
@@ -263,8 +260,7 @@ fn the_perm_fact_tells_what_this_account_may() {
 #[test]
 fn mlst_tells_of_one_path_in_full() {
     let server = TestServer::start();
-    create_dir(server.home("ann").join("d")).unwrap();
-    write(server.home("ann").join("d/a b"), "123").unwrap();
+    server.files("ann").write("d/a b", "123");
     let mut client = server.login("ann");
     for (path, kind, full) in [
         ("d", "dir", "/d"),
@@ -285,9 +281,9 @@ fn mlst_tells_of_one_path_in_full() {
 #[test]
 fn no_name_can_imitate_the_end_of_stat() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     for name in ["213 End of status.", "\r\n213 End of status.\r\n230 welcome.", "\n213 x"] {
-        write(home.join(name), "").unwrap();
+        home.write(name, "");
     }
     let mut client = server.login("ann");
     let status = client.send("STAT -la /").expect(213);
@@ -300,8 +296,8 @@ fn no_name_can_imitate_the_end_of_stat() {
 #[test]
 fn a_line_end_in_a_name_does_not_end_the_line() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    write(home.join("one\ntwo\rthree"), "").unwrap();
+    let home = server.files("ann");
+    home.write("one\ntwo\rthree", "");
     let mut client = server.login("ann");
     for command in ["LIST", "NLST", "MLSD", "LIST -R", "NLST *"] {
         let lines = client.list(command);
@@ -326,10 +322,10 @@ fn names_that_are_not_utf8_come_byte_for_byte() {
 #[test]
 fn twelve_thousand_files_are_listed_whole_and_sorted() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let expected: Vec<String> = (0..12_000).map(|number| format!("file-{number:05} with a longish name")).collect();
     for name in &expected {
-        File::create(home.join(name)).unwrap();
+        home.write(name, "");
     }
     let mut client = server.login("ann");
     assert!(client.list("NLST") == expected);
@@ -367,8 +363,8 @@ fn recursion_goes_through_directories_but_not_through_links() {
 #[test]
 fn recursion_ends_somewhere() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    create_dir_all(home.join(["d"; 200].join("/"))).unwrap();
+    let home = server.files("ann");
+    home.make_directory(&["d"; 200].join("/"));
     let lines = server.login("ann").list("LIST -R");
     let headings = lines.iter().filter(|line| line.ends_with(':')).count();
     assert!((10..100).contains(&headings), "{headings}");

@@ -134,7 +134,7 @@ fn a_second_user_logs_out() {
 fn rein_is_a_new_beginning() {
     let server = TestServer::start();
     server.client().script(&[("REIN", 530), ("REIN x", 501)]);
-    std::fs::create_dir(server.home("ann").join("sub")).unwrap();
+    server.files("ann").make_directory("sub");
     let mut client = server.login("ann");
     client.script(&[("CWD sub", 250), ("RNFR /sub", 350), ("REST 5", 350), ("EPSV ALL", 200), ("REIN", 230)]);
     client.script(&[("PWD", 530), ("PASS ann-secret", 503), ("USER ann", 331), ("PASS ann-secret", 230)]);
@@ -180,7 +180,7 @@ fn a_login_needs_no_home_but_commands_do() {
         client.send(line).expect(550);
     }
     client.send("PWD").expect(257);
-    std::fs::write(server.home("ann").join("late"), "x").unwrap();
+    server.files("ann").write("late", "x");
     assert_eq!(client.list("NLST"), ["late"]);
 }
 

@@ -1,7 +1,11 @@
 //! Homes in buckets of S3 and of Google: every verb, whose files are whose, quotas, and what is refused at the start.
 
-use crate::support::store::Store;
+use crate::support::store::{Fault, Store};
 use crate::support::{Builder, Signal, TestServer, eventually, noise};
+use django_ftpd::storage::Error;
+use django_ftpd::storage::object::bucket::Bucket;
+use django_ftpd::storage::object::{Authorities, agent, s3};
+use std::num::{NonZeroU64, NonZeroUsize};
 
 /// More than one part of six megabytes, and not a whole number of them.
 pub const LARGE: usize = 15_000_001;
@@ -58,7 +62,9 @@ fn every_verb_does_what_it_does_on_a_disk() {
         }
         ann.script(&[("REST 11", 350), ("EPSV", 229), ("RETR ü.txt", 554)]);
         ann.script(&[("REST 4", 350), ("EPSV", 229), ("STOR ü.txt", 550)]);
-        ann.upload("APPE ü.txt", b"abc");
+        ann.send("REST 10").expect(350);
+        ann.upload("STOR ü.txt", b"a");
+        ann.upload("APPE ü.txt", b"bc");
         ann.upload("APPE new", b"abc");
         assert_eq!(store.bytes("ftp/ann/a b/ü.txt"), b"0123456789abc");
         assert_eq!(ann.send("SIZE ü.txt").expect(213), "213 13");
@@ -247,6 +253,62 @@ fn who_aborts_or_vanishes_leaves_nothing_in_the_store() {
         }
         eventually("no thread is left", || server.resources().1 <= before.1);
     }
+}
+
+/// A bucket of S3 that copies so little at once that objects of some megabytes are copied in parts.
+fn bucket_with_small_copies(store: &Store) -> s3::S3 {
+    let settings = s3::Settings {
+        bucket: "media".to_string(),
+        endpoint: Some(store.url()),
+        region: "us-east-1".to_string(),
+        path_style: true,
+        part_size: NonZeroUsize::new(PART).unwrap(),
+        parts_in_flight: NonZeroUsize::MIN,
+        largest_copy: NonZeroU64::new(5 << 20).unwrap(),
+    };
+    let keys = s3::Keys { access_key: "key".to_string(), secret_key: "secret".to_string(), session_token: None };
+    s3::S3::new(settings, s3::Credentials::fixed(keys), agent(&Authorities::None)).unwrap()
+}
+
+#[test]
+fn what_is_too_large_to_be_copied_at_once_is_copied_in_parts() {
+    let store = Store::s3();
+    let bucket = bucket_with_small_copies(&store);
+    let copied = || store.state().requests.drain(..).filter(|request| request.contains("partNumber=")).count();
+    for (size, parts) in [(5 << 20, 0), ((5 << 20) + 1, 1), (10 << 20, 2), ((15 << 20) - 1, 2), ((20 << 20) + 7, 4)] {
+        let bytes = noise(size);
+        store.put("from", &bytes);
+        let time = "2020-01-02T03:04:05Z".parse().unwrap();
+        bucket.copy("from", &bucket.head("from").unwrap(), "from", Some(time)).unwrap();
+        assert_eq!(copied(), parts, "{size}");
+        // What was given of it goes with it.
+        bucket.copy("from", &bucket.head("from").unwrap(), "to", None).unwrap();
+        assert_eq!(copied(), parts, "{size}");
+        assert!(store.bytes("from") == bytes && store.bytes("to") == bytes, "{size}");
+        assert_eq!(bucket.head("to").unwrap().modified, time);
+    }
+    let mut writer = bucket.append("to", &bucket.head("to").unwrap()).unwrap();
+    writer.write(b"and more").unwrap();
+    writer.finish().unwrap();
+    assert!(store.bytes("to") == [&noise((20 << 20) + 7), b"and more".as_slice()].concat());
+    assert_eq!(store.state().complaints, [""; 0]);
+    assert!(store.state().uploads.is_empty());
+}
+
+#[test]
+fn a_copy_in_parts_that_fails_leaves_nothing() {
+    let store = Store::s3();
+    let bucket = bucket_with_small_copies(&store);
+    store.put("from", &noise(LARGE));
+    let old = bucket.head("from").unwrap();
+    store.fault("partNumber=2", 1, Fault::Say(400, ""));
+    assert!(matches!(bucket.copy("from", &old, "to", None), Err(Error::Unavailable(_))));
+    store.put("from", &noise(LARGE + 1));
+    assert!(
+        matches!(bucket.copy("from", &old, "to", None), Err(Error::Io(why)) if why.to_string().contains("changed"))
+    );
+    eventually("nothing is left", || store.state().uploads.is_empty());
+    assert_eq!(store.keys(), ["from"]);
 }
 
 /// The most memory that a process has had, in bytes.

@@ -89,9 +89,9 @@ const READING: [&str; 20] = [
 #[test]
 fn dot_dot_leads_nowhere_in_any_verb() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let beyond = Beyond::new(&server);
-    fs::create_dir(home.join("a")).unwrap();
+    home.make_directory("a");
     let mut ann = server.login("ann");
     for cwd in ["/", "/a"] {
         ann.send(&format!("CWD {cwd}")).expect(250);
@@ -109,7 +109,7 @@ fn dot_dot_leads_nowhere_in_any_verb() {
             // What is made there is made in the home.
             for verb in ["STOR", "APPE", "MKD"] {
                 outcome(&mut ann, &format!("{verb} {up}{verb}-up"));
-                assert!(home.join(format!("{verb}-up")).exists(), "{verb} {up}");
+                assert!(home.exists(&format!("{verb}-up")), "{verb} {up}");
             }
             ann.send("RNFR /STOR-up").expect(350);
             ann.send(&format!("RNTO {up}renamed")).expect(250);
@@ -121,8 +121,7 @@ fn dot_dot_leads_nowhere_in_any_verb() {
         assert!(ann.send("CDUP").expect(250).contains("\"/\""));
     }
     outcome(&mut ann, "STOU ../../unique");
-    let is_unique = |entry: fs::DirEntry| entry.file_name().to_str().unwrap().starts_with("unique.");
-    assert!(fs::read_dir(&home).unwrap().any(|entry| is_unique(entry.unwrap())));
+    assert!(home.names("").iter().any(|name| name.starts_with("unique.")));
     beyond.assert_untouched();
 }
 
@@ -283,18 +282,18 @@ fn a_username_that_is_no_directory_name_does_not_log_in() {
         client.send(&format!("USER {name}")).expect(331);
         assert_eq!(client.code(&format!("PASS {secret}-secret")), code, "{name:?}");
     }
-    let home = server.home("{x}-braces");
+    let home = server.files("{x}-braces");
     server.login("braces").upload("STOR here", b"");
-    assert!(home.join("here").exists());
+    assert!(home.exists("here"));
 }
 
 #[test]
 fn no_file_name_imitates_a_reply_or_a_line() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let names = ["x\r\n213 End of status.", "x\r\n226 Transfer complete.\r\n", "213 End", "\n", "\r", "213-x", "y\n z"];
-    names.iter().for_each(|name| fs::write(home.join(name), b"").unwrap());
-    fs::create_dir(home.join("250 End")).unwrap();
+    names.iter().for_each(|name| home.write(name, b""));
+    home.make_directory("250 End");
     let mut ann = server.login("ann");
     let stat = ann.send("STAT /").expect(213);
     let lines: Vec<_> = stat.split("\r\n").collect();
@@ -318,8 +317,8 @@ fn no_file_name_imitates_a_reply_or_a_line() {
 #[test]
 fn a_pattern_made_to_be_slow_is_not() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    (0..300).for_each(|number| fs::write(home.join(format!("{number:03}{}", "a".repeat(250))), b"").unwrap());
+    let home = server.files("ann");
+    (0..300).for_each(|number| home.write(&format!("{number:03}{}", "a".repeat(250)), b""));
     let mut ann = server.login("ann");
     let start = Instant::now();
     for pattern in ["a*".repeat(120) + "b", "*".repeat(250) + "b", "*a".repeat(120) + "*b", "[a*".repeat(80)] {

@@ -106,9 +106,9 @@ fn a_refused_address_also_takes_back_the_one_before() {
 #[test]
 fn a_stranger_at_the_passive_port_neither_takes_nor_brings_a_file() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let bytes = noise(200_000);
-    fs::write(home.join("secret"), &bytes).unwrap();
+    home.write("secret", &bytes);
     let mut ann = server.login("ann");
 
     let door = ann.epsv();
@@ -128,7 +128,7 @@ fn a_stranger_at_the_passive_port_neither_takes_nor_brings_a_file() {
     ann.send("STOR mine").expect(150);
     own.write(b"good").close();
     ann.expect(226);
-    assert_eq!(fs::read(home.join("mine")).unwrap(), b"good");
+    assert_eq!(home.read("mine"), b"good");
 }
 
 #[test]
@@ -191,8 +191,8 @@ fn a_passive_port_that_nobody_comes_to_is_closed() {
 #[test]
 fn a_reader_that_does_not_read_and_a_writer_that_does_not_write_are_cut_off() {
     let server = TestServer::with(&["--data-timeout", "0.3"]).start();
-    let home = server.home("ann");
-    fs::File::create(home.join("big")).unwrap().set_len(64 << 20).unwrap();
+    let home = server.files("ann");
+    home.write("big", vec![0; 64 << 20]);
 
     let mut reader = server.login("ann");
     let data = reader.passive();
@@ -210,7 +210,7 @@ fn a_reader_that_does_not_read_and_a_writer_that_does_not_write_are_cut_off() {
     writer.expect_end();
     server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/small")]);
     assert_eq!(all_of(data), b"");
-    assert_eq!(fs::read_dir(home).unwrap().count(), 1);
+    assert_eq!(home.names(""), ["big"]);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn talk_on_the_control_connection_keeps_no_dead_data_connection_alive() {
 #[test]
 fn an_http_request_ends_the_session_before_its_body_is_read() {
     let server = TestServer::start();
-    fs::write(server.home("ann").join("x"), b"").unwrap();
+    server.files("ann").write("x", b"");
     let body = "Host: x\r\n\r\nUSER ann\r\nPASS ann-secret\r\nDELE x\r\n";
     for verb in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE", "post"] {
         let mut browser = server.client();
@@ -250,7 +250,7 @@ fn an_http_request_ends_the_session_before_its_body_is_read() {
     assert_eq!(all_of(browser), b"", "an answer on a data port");
     ann.send_bytes(format!("POST / HTTP/1.1\r\n{body}").as_bytes()).expect(421);
     ann.expect_end();
-    assert!(server.home("ann").join("x").exists());
+    assert!(server.files("ann").exists("x"));
     let events = server.stop();
     assert_eq!(events.iter().filter(|event| event["event"] == "ftp_login").count(), 1);
 }
@@ -258,8 +258,8 @@ fn an_http_request_ends_the_session_before_its_body_is_read() {
 #[test]
 fn the_end_of_an_over_long_line_is_no_command() {
     let server = TestServer::start();
-    let kept = server.home("ann").join("x");
-    fs::write(&kept, b"").unwrap();
+    let home = server.files("ann");
+    home.write("x", b"");
     let mut ann = server.login("ann");
     let mut lengths = vec![1 << 20, (1 << 20) - 7];
     lengths.extend([512, 1024, 4096, 8192].iter().flat_map(|size| size - 8..size + 2).filter(|&n| n > 4000));
@@ -279,7 +279,7 @@ fn the_end_of_an_over_long_line_is_no_command() {
     ann.expect(226);
     ann.expect(500);
     ann.expect(200);
-    assert!(kept.exists());
+    assert!(home.exists("x"));
 }
 
 #[test]
@@ -330,8 +330,8 @@ fn telnet_sequences_vanish_however_packets_cut_them() {
 #[test]
 fn nul_and_cr_in_a_command_are_refused() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    fs::write(home.join("keep"), b"kept").unwrap();
+    let home = server.files("ann");
+    home.write("keep", b"kept");
     let mut nobody = server.client();
     for line in ["USER ann\0x", "USER \0", "USER ann\rx"] {
         nobody.send(line).expect(501);
@@ -373,8 +373,7 @@ fn nul_and_cr_in_a_command_are_refused() {
         assert!(matches!(code, 500 | 501), "{line:?}: {code}");
     }
     ann.send("NOOP").expect(200);
-    let names: Vec<_> = fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["keep"]);
+    assert_eq!(home.names(""), ["keep"]);
 }
 
 #[test]

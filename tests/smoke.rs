@@ -5,11 +5,11 @@ use crate::support::{TestServer, noise};
 #[test]
 fn a_file_goes_up_and_comes_down() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     let bytes = noise(300_000);
     ann.upload("STOR picture.jpg", &bytes);
-    assert_eq!(std::fs::read(home.join("picture.jpg")).unwrap(), bytes);
+    assert_eq!(home.read("picture.jpg"), bytes);
     assert_eq!(ann.download("RETR picture.jpg"), bytes);
     ann.send("DELE picture.jpg").expect(250);
     ann.send("QUIT").expect(221);

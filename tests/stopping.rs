@@ -62,7 +62,7 @@ fn a_running_transfer_may_finish() {
     ann.expect(421);
     ann.expect_end();
     assert!(server.wait().success());
-    assert_eq!(std::fs::metadata(server.home("ann").join("up")).unwrap().len(), 1004);
+    assert_eq!(server.files("ann").read("up").len(), 1004);
     let events = server.events();
     let received = events.iter().position(|event| event["event"] == "ftp_file_received").unwrap();
     assert!(received < events.len() - 1 && events[events.len() - 1]["event"] == "ftp_server_stopped", "{events:?}");
@@ -77,7 +77,7 @@ fn a_transfer_that_takes_longer_than_the_grace_is_cut() {
         ann.expect(421);
         ann.expect_end();
         assert_eq!(server.wait().code(), Some(0), "{}", server.log());
-        assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
+        assert_eq!(server.files("ann").names("").len(), 0);
         let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
         assert!(event["reason"].as_str().unwrap().contains("server stopped"), "{event}");
         assert_eq!(server.events().last().unwrap()["event"], "ftp_server_stopped");
@@ -98,7 +98,7 @@ fn a_second_signal_ends_everything_at_once() {
     server.signal(Signal::TERM);
     assert!(!server.wait().success());
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert_eq!(std::fs::read_dir(server.home("ann")).unwrap().count(), 0);
+    assert_eq!(server.files("ann").names("").len(), 0);
     let text = std::fs::read_to_string(server.outside("events.jsonl")).unwrap();
     assert!(text.ends_with('\n') && text.contains("ftp_login\""), "{text}");
 }

@@ -21,6 +21,7 @@
 //! | `helper.rs` | the process that starts programs, asked for what it should not do |
 //! | `object_stores.rs` | homes in buckets: every verb, whose files are whose, what is refused |
 //! | `object_faults.rs` | buckets that fail: for a moment, for long, in the middle, by nonsense |
+//! | `storages.rs` | which tests keep to the disk where the others run over stores |
 //! | `passwords.rs` | every way in which Django stores a password, and what is done when memory is short |
 //! | `rates.rs` | how fast: the whole server, accounts, sessions, and who gets which part |
 //! | `account_limits.rs` | sessions, expiry and read-only paths of an account |
@@ -110,6 +111,8 @@ mod security_tls_rein;
 mod sites;
 mod smoke;
 mod stopping;
+#[cfg(feature = "object-storage")]
+mod storages;
 mod systemd;
 mod tls;
 mod tls_certificates;

@@ -20,22 +20,22 @@ fn entries(directory: &Path) -> usize {
 fn every_size_comes_back_as_it_went() {
     for args in [["--sendfile"], ["--no-sendfile"], ["--sync-uploads"], ["--no-atomic-uploads"]] {
         let server = TestServer::with(&args).start();
-        let home = server.home("ann");
+        let home = server.files("ann");
         let mut ann = server.login("ann");
         for size in [0, 1, 65_535, 65_536, 65_537, 262_143, 262_145, 9_000_001] {
             let bytes = noise(size);
             ann.upload("STOR f", &bytes);
-            assert!(read(home.join("f")).unwrap() == bytes, "{args:?} {size}");
+            assert!(home.read("f") == bytes, "{args:?} {size}");
             assert!(ann.download("RETR f") == bytes, "{args:?} {size}");
         }
-        assert_eq!(entries(&home), 1);
+        assert_eq!(home.names("").len(), 1);
     }
 }
 
 #[test]
 fn ascii_converts_line_ends_also_across_chunks() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let (mut disk, mut wire) = (Vec::new(), Vec::new());
     // Line ends at each place around the usual sizes of a buffer.
     for length in [0, 1, 65_530, 3, 65_533, 131_070, 1, 262_139, 0] {
@@ -43,16 +43,16 @@ fn ascii_converts_line_ends_also_across_chunks() {
         disk.extend([&line, b"\n".as_slice()].concat());
         wire.extend([&line, b"\r\n".as_slice()].concat());
     }
-    write(home.join("down"), &disk).unwrap();
+    home.write("down", &disk);
     let mut ann = server.login("ann");
     ann.send("TYPE A").expect(200);
     assert!(ann.download("RETR down") == wire);
     ann.upload("STOR up", &wire);
-    assert!(read(home.join("up")).unwrap() == disk);
+    assert!(home.read("up") == disk);
     ann.upload("STOR odd", b"a\rb\n\r\r\nc\r");
-    assert_eq!(read(home.join("odd")).unwrap(), b"a\rb\n\r\nc\r");
+    assert_eq!(home.read("odd"), b"a\rb\n\r\nc\r");
     ann.upload("APPE odd", b"\r\nd\r\n");
-    assert_eq!(read(home.join("odd")).unwrap(), b"a\rb\n\r\nc\r\nd\n");
+    assert_eq!(home.read("odd"), b"a\rb\n\r\nc\r\nd\n");
     ann.send("TYPE I").expect(200);
     assert!(ann.download("RETR down") == disk);
 }
@@ -60,7 +60,7 @@ fn ascii_converts_line_ends_also_across_chunks() {
 #[test]
 fn a_line_end_may_be_cut_in_two_packets() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     ann.send("TYPE A").expect(200);
     let mut data = ann.passive();
@@ -72,13 +72,13 @@ fn a_line_end_may_be_cut_in_two_packets() {
     }
     data.close();
     ann.expect(226);
-    assert_eq!(read(home.join("f")).unwrap(), b"a\n\nb\rc\n");
+    assert_eq!(home.read("f"), b"a\n\nb\rc\n");
 }
 
 #[test]
 fn a_session_begins_in_ascii() {
     let server = TestServer::start();
-    write(server.home("ann").join("f"), "a\n").unwrap();
+    server.files("ann").write("f", "a\n");
     let mut client = server.client();
     client.script(&[("USER ann", 331), ("PASS ann-secret", 230), ("SIZE f", 550), ("REST 1", 501)]);
     assert_eq!(client.download("RETR f"), b"a\r\n");
@@ -88,7 +88,7 @@ fn a_session_begins_in_ascii() {
 fn a_download_begins_where_rest_says_once() {
     let server = TestServer::start();
     let bytes = noise(300_000);
-    write(server.home("ann").join("f"), &bytes).unwrap();
+    server.files("ann").write("f", &bytes);
     let mut ann = server.login("ann");
     for offset in [0, 1, 65_536, 299_999, 300_000] {
         ann.script(&[(&format!("REST {offset}"), 350), ("NOOP", 200)]);
@@ -122,22 +122,22 @@ fn an_upload_goes_on_where_rest_says_once() {
 #[test]
 fn append_adds_to_the_end_or_begins() {
     let server = TestServer::start();
-    let file = server.home("ann").join("f");
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     for (bytes, expected) in [("one", "one"), ("", "one"), (" two", "one two")] {
         ann.upload("APPE f", bytes.as_bytes());
-        assert_eq!(read(&file).unwrap(), expected.as_bytes());
+        assert_eq!(home.read("f"), expected.as_bytes());
     }
     ann.script(&[("REST 1", 350), ("APPE f", 450), ("STOU", 450), ("REST 0", 350)]);
     ann.upload("APPE f", b"!");
-    assert_eq!(read(&file).unwrap(), b"one two!");
+    assert_eq!(home.read("f"), b"one two!");
 }
 
 #[test]
 fn stou_tells_a_name_that_is_new() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    create_dir(home.join("d")).unwrap();
+    let home = server.files("ann");
+    home.make_directory("d");
     let mut ann = server.login("ann");
     for (command, directory, start) in [("STOU", "", "ftpd."), ("STOU", "", "ftpd."), ("STOU d/pic", "d/", "pic.")] {
         let data = ann.passive();
@@ -146,76 +146,78 @@ fn stou_tells_a_name_that_is_new() {
         assert!(name.starts_with(start), "{reply}");
         data.write(command.as_bytes()).close();
         ann.expect(226);
-        assert_eq!(read(home.join(directory).join(name)).unwrap(), command.as_bytes());
+        assert_eq!(home.read(&format!("{directory}{name}")), command.as_bytes());
     }
-    assert_eq!((entries(&home), entries(&home.join("d"))), (3, 1));
+    assert_eq!((home.names("").len(), home.names("d").len()), (3, 1));
 }
 
 #[test]
 fn what_cannot_be_transferred_is_refused_before_150() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    create_dir(home.join("d")).unwrap();
-    write(home.join("f"), "x").unwrap();
-    symlink("/etc/passwd", home.join("out")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(home.join("pipe")).status().unwrap().success());
+    let home = server.files("ann");
+    home.make_directory("d");
+    home.write("f", "x");
     let mut ann = server.login("ann");
     let data = ann.passive();
-    ann.script(&[("RETR d", 550), ("RETR missing", 550), ("RETR f/x", 550), ("RETR out", 550), ("RETR pipe", 550)]);
-    ann.script(&[("STOR d", 550), ("STOR missing/f", 550), ("STOR f/x", 550), ("STOR out", 550), ("STOR pipe", 550)]);
-    ann.script(&[
-        ("APPE d", 550),
-        ("APPE missing/f", 550),
-        ("APPE out", 550),
-        ("STOU missing/f", 550),
-        ("STOR /", 550),
-    ]);
+    ann.script(&[("RETR d", 550), ("RETR missing", 550), ("RETR f/x", 550)]);
+    ann.script(&[("STOR d", 550), ("STOR missing/f", 550), ("STOR f/x", 550)]);
+    ann.script(&[("APPE d", 550), ("APPE missing/f", 550), ("STOU missing/f", 550), ("STOR /", 550)]);
     // The data connection still waits.
     ann.send("STOR g").expect(150);
     data.write(b"x").close();
     ann.expect(226);
-    let names = ann.list("NLST");
-    assert_eq!(names, ["d", "f", "g", "pipe"]);
+    assert_eq!(ann.list("NLST"), ["d", "f", "g"]);
+}
+
+#[test]
+fn what_is_no_file_or_leads_out_is_refused_before_150() {
+    let server = TestServer::start();
+    let home = server.home("ann");
+    symlink("/etc/passwd", home.join("out")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(home.join("pipe")).status().unwrap().success());
+    let mut ann = server.login("ann");
+    let _data = ann.passive();
+    ann.script(&[("RETR out", 550), ("RETR pipe", 550), ("STOR out", 550), ("STOR pipe", 550), ("APPE out", 550)]);
+    assert_eq!(ann.list("NLST"), ["pipe"]);
 }
 
 #[test]
 fn an_upload_is_invisible_until_it_is_whole() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    write(home.join("old"), "old").unwrap();
+    let home = server.files("ann");
+    home.write("old", "old");
     let (mut ann, mut other) = (server.login("ann"), server.login("ann"));
-    for (name, before) in [("new", None), ("old", Some(b"old".to_vec()))] {
+    for (name, names) in [("new", vec!["old"]), ("old", vec!["new", "old"])] {
         let mut data = ann.passive();
         ann.send(&format!("STOR {name}")).expect(150);
         data.stream.write_all(&noise(100_000)).unwrap();
         eventually("the bytes have come", || ann.send("STAT").expect(211).contains("100000 bytes"));
-        let expected = if before.is_none() { vec!["old"] } else { vec!["new", "old"] };
-        assert_eq!(other.list("NLST"), expected);
-        assert_eq!(read(home.join(name)).ok(), before);
-        assert_eq!(entries(&home), expected.len());
+        assert_eq!(other.list("NLST"), names);
+        assert_eq!(home.names(""), names);
+        assert_eq!(home.read("old"), b"old");
         data.close();
         ann.expect(226);
-        assert!(read(home.join(name)).unwrap() == noise(100_000));
+        assert!(home.read(name) == noise(100_000));
     }
 }
 
 #[test]
 fn an_upload_that_breaks_leaves_what_was_there() {
     let server = TestServer::start();
-    let home = server.home("ann");
-    write(home.join("old"), "old").unwrap();
+    let home = server.files("ann");
+    home.write("old", "old");
     let mut ann = server.login("ann");
     for name in ["new", "old"] {
         let data = ann.passive();
         ann.send(&format!("STOR {name}")).expect(150);
         data.write(&noise(100_000)).reset();
         ann.expect(426);
-        assert_eq!((entries(&home), read(home.join("old")).unwrap()), (1, b"old".to_vec()));
+        assert_eq!((home.names("").len(), home.read("old")), (1, b"old".to_vec()));
         let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", &format!("/{name}"))]);
         assert!(event["reason"].as_str().unwrap().contains("broke"), "{event}");
     }
     ann.upload("STOR new", b"again");
-    assert_eq!(read(home.join("new")).unwrap(), b"again");
+    assert_eq!(home.read("new"), b"again");
 }
 
 #[test]
@@ -241,7 +243,7 @@ fn without_atomic_uploads_a_broken_one_can_be_resumed() {
 #[test]
 fn of_two_uploads_to_one_name_one_wins_whole() {
     let server = TestServer::start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let (mut one, mut two) = (server.login("ann"), server.login("ann"));
     let (first, second) = (one.passive(), two.passive());
     one.send("STOR f").expect(150);
@@ -249,23 +251,23 @@ fn of_two_uploads_to_one_name_one_wins_whole() {
     let (first, second) = (first.write(&[b'1'; 200_000]), second.write(&[b'2'; 100_000]));
     second.close();
     two.expect(226);
-    assert!(read(home.join("f")).unwrap() == [b'2'; 100_000]);
+    assert!(home.read("f") == [b'2'; 100_000]);
     first.close();
     one.expect(226);
-    assert!(read(home.join("f")).unwrap() == [b'1'; 200_000]);
-    assert_eq!(entries(&home), 1);
+    assert!(home.read("f") == [b'1'; 200_000]);
+    assert_eq!(home.names("").len(), 1);
 }
 
 #[test]
 fn missing_parents_are_made_if_the_option_says_so() {
     let server = TestServer::with(&["--create-parents"]).start();
-    let home = server.home("ann");
+    let home = server.files("ann");
     let mut ann = server.login("ann");
     ann.upload("STOR 2026/11/20/cam.jpg", b"x");
     ann.script(&[("MKD a/b/c", 257), ("CWD a/b/c", 250), ("MKD /a/b/c", 550)]);
     ann.upload("APPE ../x/log", b"y");
-    assert_eq!(read(home.join("2026/11/20/cam.jpg")).unwrap(), b"x");
-    assert_eq!(read(home.join("a/b/x/log")).unwrap(), b"y");
+    assert_eq!(home.read("2026/11/20/cam.jpg"), b"x");
+    assert_eq!(home.read("a/b/x/log"), b"y");
     server.expect_event("ftp_directory_created", &[("virtual_path", "/2026/11")]);
 
     // Not without the right to make directories, nor without a data connection.
@@ -274,7 +276,7 @@ fn missing_parents_are_made_if_the_option_says_so() {
     writer.passive();
     writer.send("STOR d/f").expect(550);
     ann.script(&[("STOR /never/f", 425)]);
-    assert_eq!((entries(&server.home("perm-w")), home.join("never").exists()), (0, false));
+    assert_eq!((server.files("perm-w").names("").len(), home.exists("never")), (0, false));
 }
 
 #[test]

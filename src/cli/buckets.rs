@@ -40,6 +40,7 @@ fn s3(table: &S3Table) -> Result<Objects, String> {
         path_style: table.path_style.unwrap_or(table.endpoint_url.is_some()),
         part_size: table.part_size,
         parts_in_flight: table.parts_in_flight,
+        largest_copy: s3::LARGEST_COPY,
     };
     let bucket = s3::S3::new(settings, credentials, agent)?;
     Ok(Objects::new(bucket, table.location.clone().unwrap_or_default()))

@@ -1,105 +1,45 @@
-"""Object stores from PyPI, each with a server whose homes are in it: moto, which here demands right signatures as S3
-does, and gcp-storage-emulator. What their checks have in common."""
+"""Object stores from PyPI, each with a server whose homes are in it: what their checks have in common."""
 
 import functools
-import json
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
-import django_site
-from check import Failure, contents, eventually, expect, same, same_trees
-from site_under_test import START_SECONDS, free_ports
+from check import contents, eventually, expect, same, same_trees
 from with_curl import curl, url
 from with_lftp import lftp
 from with_rclone import at, rclone
 
-REQUIREMENTS = Path(__file__).resolve().with_name("requirements-stores.txt")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "stores"))
+
+import emulators
+
 PART = 6_000_000
-# What moto is told and asked before it demands signatures.
-WITHOUT_SIGNATURE = 4
 
 
-class Store:
-    """A process that serves a bucket `media`."""
-
-    def __init__(self, site, name, module, *arguments, **environment):
-        self.name = name
-        self.output = site.directory / f"{name}.output"
-        self.port, _ = free_ports("127.0.0.1")
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-B", "-m", module, *(word.format(port=self.port) for word in arguments)]
-        environment = dict(os.environ, PYTHONPATH=str(packages(site))) | environment
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, cwd=site.directory, env=environment, stdout=output, stderr=output)
-        site.servers.append(self)
-        until = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > until or not self.running():
-                    raise Failure(f"{name} did not start: ...{self.last_output()[-300:]}")
-                time.sleep(0.05)
-
-    def running(self):
-        return self.process.poll() is None
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def last_output(self):
-        return self.output.read_text(errors="replace")[-3000:]
+def added(site, kind):
+    """One that the site ends."""
+    emulator = kind(site.directory, python(site))
+    site.servers.append(emulator)
+    return emulator
 
 
 @functools.cache
-def packages(site):
-    """Apart from the site's own: they bring many others."""
-    directory = site.directory / "stores"
-    django_site.install(sys.executable, "--target", directory, "--requirement", REQUIREMENTS)
-    return directory
+def python(site):
+    return emulators.install(site.directory / "stores")
 
 
 @functools.cache
 def s3(site):
-    """A server with homes in S3, and a function that runs Python with `s3`, a client of boto3."""
-    store = Store(site, "moto", "moto.server", "-p{port}", INITIAL_NO_AUTH_ACTION_COUNT=str(WITHOUT_SIGNATURE))
-    first = run_with_boto(
-        site, store, "x", "y",
-        "import json, sys; iam.create_user(UserName='ftp')\n"
-        "key = iam.create_access_key(UserName='ftp')['AccessKey']\n"
-        "may = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:*', 'Resource': '*'}]}\n"
-        "iam.put_user_policy(UserName='ftp', PolicyName='p', PolicyDocument=json.dumps(may))\n"
-        "s3.create_bucket(Bucket='media'); print(json.dumps([key['AccessKeyId'], key['SecretAccessKey']]))",
-    )  # fmt: skip
-    keys = json.loads(first)
-    server = serve(site, "s3", store, f'access_key = "{keys[0]}"\nsecret_key = "{keys[1]}"\nparts_in_flight = 2\n')
-    return server, lambda script: run_with_boto(site, store, *keys, script)
-
-
-def run_with_boto(site, store, access_key, secret_key, script):
-    start = (
-        "import boto3\n"
-        f"about = dict(endpoint_url='{store.url}', region_name='us-east-1', aws_access_key_id='{access_key}', "
-        f"aws_secret_access_key='{secret_key}')\ns3, iam = boto3.client('s3', **about), boto3.client('iam', **about)\n"
-    )
-    environment = dict(os.environ, PYTHONPATH=str(packages(site)))
-    done = subprocess.run([sys.executable, "-B", "-c", start + script], env=environment, capture_output=True, text=True)
-    expect(done.returncode == 0, done.stderr[-500:])
-    return done.stdout
+    """A server with homes in S3, and the store."""
+    store = added(site, emulators.Moto)
+    keys = 'access_key = "{}"\nsecret_key = "{}"\nparts_in_flight = 2\n'.format(*store.keys)
+    return serve(site, "s3", store, keys), store
 
 
 @functools.cache
 def google(site):
-    """A server with homes in Google's store, as far as the emulator is that."""
-    arguments = ["start", "--host=127.0.0.1", "--port={port}", "--in-memory", "--default-bucket=media"]
-    store = Store(site, "gcp-storage-emulator", "gcp_storage_emulator", *arguments)
+    """The same for Google's."""
+    store = added(site, emulators.Google)
     return serve(site, "gcs", store, ""), store
 
 
@@ -110,11 +50,6 @@ def serve(site, kind, store, more):
         f'part_size = "6 MB"\n{more}'
     )
     return site.serve(kind, options=["--config", file])
-
-
-def objects_of_google(store):
-    with urllib.request.urlopen(f"{store.url}/storage/v1/b/media/o") as answer:
-        return [item["name"] for item in json.load(answer).get("items", [])]
 
 
 def enter(room, server):

@@ -11,7 +11,7 @@ def room_in_google(room):
 
 def nothing_is_between(room):
     _, store = stores.google(room.site)
-    names = [name for name in stores.objects_of_google(store) if not name.startswith("ftp/")]
+    names = [name for name in store.objects() if not name.startswith("ftp/")]
     expect(not names, f"there is {names}")
 
 

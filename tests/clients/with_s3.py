@@ -13,8 +13,8 @@ def room_in_s3(room):
 
 
 def uploads_left(room):
-    _, boto = stores.s3(room.site)
-    return boto("print(len(s3.list_multipart_uploads(Bucket='media').get('Uploads', [])))").strip()
+    _, store = stores.s3(room.site)
+    return store.run_with_boto("print(len(s3.list_multipart_uploads(Bucket='media').get('Uploads', [])))").strip()
 
 
 @check

@@ -1,5 +1,6 @@
 //! A server of the library, in the process of the tests, with accounts that a test can change.
 
+use super::homes;
 use super::{Builder, Client, Identity, TestServer, Tls, eventually};
 use django_ftpd::accounts::{Account, Accounts, Attempt, Denial, Limits, Proof, Refusal};
 use django_ftpd::events::{Entry, Event, Kind};
@@ -7,7 +8,6 @@ use django_ftpd::net::tls::{Files, Tls as Certificate};
 use django_ftpd::server::{Server, Stopper};
 use django_ftpd::session::Settings;
 use std::collections::HashMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,7 +70,7 @@ impl Embedded {
             .accounts(people.clone())
             .settings(Embedded::settings())
             .sink(move |entry: &Entry| sink.lock().unwrap().push(entry.event.clone()));
-        let server = change(server);
+        let server = change(scratch.homes_anywhere().serve(server));
         let (address, stopper) = (server.address(), server.stopper());
         let running = Some(std::thread::spawn(move || server.run().unwrap()));
         Embedded { address, stopper, running, people, told, scratch }
@@ -81,18 +81,22 @@ impl Embedded {
         Settings { auth_failed_timeout: Duration::from_millis(50), ..Settings::default() }
     }
 
-    /// Adds an account with a home of its name.
+    /// Adds an account with a home of its name; the directory that it is on a disk.
     pub fn account(&self, name: &str, limits: Limits) -> PathBuf {
         self.account_in(name, name, limits)
     }
 
     /// Adds an account with the home of this name.
     pub fn account_in(&self, name: &str, home: &str, limits: Limits) -> PathBuf {
-        let home = self.scratch.homes().join(home);
-        fs::create_dir_all(&home).unwrap();
-        let account = Account { limits, ..Account::new(name, &home) };
+        let files = self.files(home);
+        let account = Account { limits, ..Account::new(name, files.path()) };
         self.people.accounts.lock().unwrap().insert(name.to_string(), account);
-        home
+        self.scratch.homes().join(home)
+    }
+
+    /// What is in a home, wherever it is.
+    pub fn files(&self, home: &str) -> homes::Files {
+        homes::Files::new(self.scratch.homes_anywhere(), home)
     }
 
     /// Other limits from now on.

@@ -4,7 +4,10 @@
 mod check;
 mod client;
 mod control;
+#[cfg(feature = "object-storage")]
+pub mod elsewhere;
 mod embedded;
+pub mod homes;
 mod managed;
 pub mod proxy;
 mod server;
@@ -15,6 +18,7 @@ mod tls;
 pub use check::{Report, check, may_become_others, people};
 pub use client::{Client, Data};
 pub use embedded::Embedded;
+pub use homes::Files;
 pub use managed::{Done, Managed, finish};
 pub use server::{Builder, Signal, TestServer, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};

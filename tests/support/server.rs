@@ -1,5 +1,6 @@
 //! A server process with a scratch directory: the site's database, the homes, the journal.
 
+use super::homes::{Files, Homes, of_this_test};
 use super::{Client, Identity, Tls, eventually};
 use rusqlite::Connection;
 use rustix::process::Pid;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex};
 pub struct TestServer {
     child: Child,
     address: SocketAddr,
+    homes: Arc<dyn Homes>,
     scratch: Scratch,
     log: Arc<Mutex<String>>,
 }
@@ -28,6 +30,7 @@ pub struct Builder {
     args: Vec<String>,
     env: Vec<(String, String)>,
     host: String,
+    homes: Arc<dyn Homes>,
     scratch: Scratch,
     before: Option<String>,
     has_journal: bool,
@@ -62,11 +65,12 @@ impl TestServer {
             args: ["--auth-failed-timeout", "0.05", "--ban-failures", "0"].map(String::from).to_vec(),
             env: Vec::new(),
             host: "127.0.0.1".to_string(),
+            homes: of_this_test(&scratch.0.join("homes")),
             scratch,
             before: None,
             has_journal: true,
         };
-        let homes = builder.homes().display().to_string();
+        let homes = builder.homes.base().to_string();
         let site = builder.site();
         let home = |text: &str| text.replace("/nonexistent", &homes);
         site.execute("UPDATE django_ftpserver_ftpusergroup SET home_dir = ?1", [home("/nonexistent/{username}")])
@@ -77,7 +81,7 @@ impl TestServer {
             [&homes],
         )
         .unwrap();
-        builder.args(args)
+        builder.file_of_the_store().args(args)
     }
 
     /// A server with a certificate, in the files `cert.pem` and `key.pem` beside the homes.
@@ -144,11 +148,19 @@ impl TestServer {
         self.child.id()
     }
 
-    /// The home of a user; made if it isn't there.
+    /// The directory that is the home of a user, for tests that need a disk; made if it isn't there.
     pub fn home(&self, name: &str) -> PathBuf {
         let home = self.scratch.0.join("homes").join(name);
-        std::fs::create_dir_all(&home).unwrap();
+        // Where homes are elsewhere, nothing is to be found here.
+        if self.homes.args().is_empty() {
+            std::fs::create_dir_all(&home).unwrap();
+        }
         home
+    }
+
+    /// What is in the home of a user, wherever it is.
+    pub fn files(&self, name: &str) -> Files {
+        Files::new(&self.homes, name)
     }
 
     /// A file or directory beside the homes, which no client may reach.
@@ -321,13 +333,19 @@ impl Builder {
     /// With a file of options.
     pub fn file(self, text: &str) -> Builder {
         let file = self.outside("ftpd.conf");
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, format!("{text}{}", self.homes.section())).unwrap();
         self.args(&["--config", file.to_str().unwrap()])
+    }
+
+    /// With what there is to say of homes that are in a store.
+    fn file_of_the_store(self) -> Builder {
+        let args = self.homes.args().to_vec();
+        if args.is_empty() { self } else { self.args(&args).file("") }
     }
 
     /// Homes below the scratch directory, for who has none otherwise.
     pub fn homes_by_option(self) -> Builder {
-        let template = self.homes().join("{username}").display().to_string();
+        let template = format!("{}/{{username}}", self.homes.base());
         self.args(&["--home", &template])
     }
 
@@ -341,6 +359,11 @@ impl Builder {
     pub fn without_journal(mut self) -> Builder {
         self.has_journal = false;
         self
+    }
+
+    /// Where homes are.
+    pub fn homes_anywhere(&self) -> &Arc<dyn Homes> {
+        &self.homes
     }
 
     /// The directory that holds the homes; exists already.
@@ -371,6 +394,7 @@ impl Builder {
     }
 
     fn start_and_find(self, listening: impl Fn(&Path, &str) -> Option<SocketAddr>) -> TestServer {
+        let homes = self.homes.clone();
         let (mut child, scratch) = self.spawn();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
@@ -389,7 +413,7 @@ impl Builder {
             assert!(ended.is_none(), "the server ended: {}", log.lock().unwrap());
             address.is_some()
         });
-        TestServer { child, address: address.unwrap(), scratch, log }
+        TestServer { child, address: address.unwrap(), homes, scratch, log }
     }
 
     /// Starts a server that is expected to end at once; its exit status and what it said.

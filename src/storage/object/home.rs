@@ -155,9 +155,6 @@ impl Home for ObjectHome {
         if path.is_root() {
             return Err(Error::IsADirectory);
         }
-        if matches!(how, Write::At(_)) {
-            return Err(Error::Unsupported("An object can't be written from its middle"));
-        }
         let key = self.prefix.file(path)?;
         let old = match self.find(path) {
             Ok(Found::Directory) => return Err(Error::IsADirectory),
@@ -169,7 +166,11 @@ impl Home for ObjectHome {
             Err(error) => return Err(error),
         };
         let (writer, replaces) = match (how, &old) {
-            (Write::Append, Some(object)) => (self.bucket.append(&key, object)?, 0),
+            (Write::At(offset), None) if offset > 0 => return Err(Error::NotFound),
+            (Write::At(offset), Some(object)) if offset != object.size => {
+                return Err(Error::Unsupported("An object can be continued only at its end"));
+            }
+            (Write::At(_) | Write::Append, Some(object)) => (self.bucket.append(&key, object)?, 0),
             _ => (self.bucket.write(&key)?, old.map_or(0, |object| object.size)),
         };
         Ok(Box::new(ObjectUpload { writer, replaces }))
@@ -249,7 +250,8 @@ impl Home for ObjectHome {
         Err(Error::Unsupported("An object store keeps no permission bits"))
     }
 
-    fn available(&self, _: &VirtualPath) -> Result<u64> {
+    fn available(&self, path: &VirtualPath) -> Result<u64> {
+        self.find(path)?;
         Err(Error::Unsupported("An object store does not tell what room it has"))
     }
 

@@ -281,7 +281,9 @@ fn what_is_written_has_its_name_only_when_it_is_whole() {
     put(&*home, "x", Write::Whole, b"one").unwrap();
     put(&*home, "x", Write::Append, b"two").unwrap();
     put(&*home, "y", Write::Append, b"new").unwrap();
-    assert_eq!(lock(&memory.objects)["ftp/ann/x"], b"onetwo");
+    put(&*home, "x", Write::At(6), b"three").unwrap();
+    assert_eq!(lock(&memory.objects)["ftp/ann/x"], b"onetwothree");
+    assert!(matches!(put(&*home, "z", Write::At(1), b""), Err(Error::NotFound)));
     assert!(matches!(put(&*home, "x", Write::At(2), b""), Err(Error::Unsupported(_))));
     assert!(matches!(put(&*home, "x/y", Write::Whole, b""), Err(Error::NotADirectory)));
     assert!(matches!(put(&*home, "/", Write::Whole, b""), Err(Error::IsADirectory)));

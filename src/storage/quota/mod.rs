@@ -124,7 +124,11 @@ impl Home for Metered {
     }
 
     fn available(&self, path: &VirtualPath) -> Result<u64> {
-        let free = self.inner.available(path)?;
+        let free = match self.inner.available(path) {
+            // What a store does not tell is no limit.
+            Err(Error::Unsupported(_)) => u64::MAX,
+            free => free?,
+        };
         Ok(free.min(self.limit.saturating_sub(self.used()?)))
     }
 

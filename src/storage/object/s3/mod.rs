@@ -17,15 +17,15 @@ use answers::Complaint;
 use jiff::{SignedDuration, Timestamp};
 use sign::{Signed, authorization, hash, moment};
 use std::io::Read;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Request, StatusCode};
 
-/// The largest part of an object that a store copies at once: what it does in time, even if it really copies.
-const LARGEST_COPY: u64 = 512 << 20;
+/// What a store copies of an object at once: what it does in time, even if it really copies.
+pub const LARGEST_COPY: NonZeroU64 = NonZeroU64::new(512 << 20).unwrap();
 /// By how many seconds clocks differ before a store calls that a wrong one.
 const SKEW: i64 = 240;
 /// The header of the time that a client gave, in seconds; rclone uses it, too.
@@ -49,6 +49,8 @@ pub struct Settings {
     pub part_size: NonZeroUsize,
     /// Parts of one object that are on their way at once.
     pub parts_in_flight: NonZeroUsize,
+    /// What the store copies of an object at once; [`LARGEST_COPY`] is enough for the largest.
+    pub largest_copy: NonZeroU64,
 }
 
 /// A bucket of S3; a clone is the same.
@@ -166,7 +168,7 @@ impl Bucket for S3 {
         if !object.version.is_empty() {
             headers.push(("x-amz-copy-source-if-match".to_string(), object.version.clone()));
         }
-        let is_large = object.size > LARGEST_COPY;
+        let is_large = object.size > self.0.settings.largest_copy.get();
         if modified.is_some() || is_large {
             headers.push(("x-amz-metadata-directive".to_string(), "REPLACE".to_string()));
             headers.extend(self.0.kept_headers(from)?);
@@ -361,6 +363,7 @@ mod tests {
             path_style,
             part_size: five,
             parts_in_flight: five,
+            largest_copy: LARGEST_COPY,
         };
         let keys = Keys { access_key: "a".into(), secret_key: "b".into(), session_token: None };
         let s3 = S3::new(settings, Credentials::fixed(keys), Agent::new_with_defaults())?;

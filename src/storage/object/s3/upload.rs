@@ -1,7 +1,7 @@
 //! An object on its way to the store: at once if it is small, else in parts, some of them at the same time. It gets its
 //! key when all are there; before, nobody sees it.
 
-use super::{Call, Client, LARGEST_COPY, S3, answers};
+use super::{Call, Client, S3, answers};
 use crate::protocol::shown::Shown;
 use crate::storage::object::bucket::{Bucket, Object, Writer};
 use crate::storage::object::retry::{Effort, LITTLE_PATIENCE, LONG_PATIENCE, PATIENCE};
@@ -238,9 +238,10 @@ impl Parts {
 
     /// Has the store put the bytes of an object here.
     fn copy(&mut self, from: &str, object: &Object) -> Result<()> {
-        let (source, mut start) = (self.client.source(from), 0);
+        let (source, most, mut start) = (self.client.source(from), self.client.settings.largest_copy.get(), 0);
         while start < object.size {
-            let end = if object.size - start < 2 * LARGEST_COPY { object.size } else { start + LARGEST_COPY };
+            // The last one is no smaller than the others: more parts may come behind it.
+            let end = if object.size - start < 2 * most { object.size } else { start + most };
             let range = format!("bytes={start}-{}", end - 1);
             let mut headers = vec![("x-amz-copy-source", source.as_str()), ("x-amz-copy-source-range", &range)];
             if !object.version.is_empty() {
