@@ -7,9 +7,9 @@ import subprocess
 import time
 from functools import cached_property
 
-from check import Failure, expect
+from check import Failure
 from garage import Garage, Network
-from host import CONF, ROOT, adapted, greeting, run
+from host import CONF, ROOT, adapted
 
 EXAMPLES = CONF / "fleet"
 PROXY = "10.0.0.2"

@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "clients"), str(HERE.parent / "conf")]
 
-from check import Failure, expect
+from check import Failure
 from host import CONF, adapted, run
 
 START_SECONDS = 30
@@ -80,22 +80,17 @@ class Node:
     def garage(self, *words):
         return run("garage", "-c", self.file, *words, seconds=START_SECONDS)
 
-    def wait(self, path, condition):
-        """Until what the node says of itself is so."""
+    def wait_until_it_serves(self):
+        """It says itself whether it finds as many others as it needs."""
         until = time.monotonic() + START_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(f"http://{self.address}:3903/{path}", timeout=5) as answer:
-                    if condition(answer.read().decode()):
-                        return
+                urllib.request.urlopen(f"http://{self.address}:3903/health", timeout=5).close()
+                return
             except OSError:
-                pass
-            if time.monotonic() > until or not self.running():
-                raise Failure(f"{self.name} is not ready: ...{self.last_output()[-300:]}")
-            time.sleep(0.05)
-
-    def wait_until_it_serves(self):
-        self.wait("health", lambda _: True)
+                if time.monotonic() > until or not self.running():
+                    raise Failure(f"{self.name} does not serve: ...{self.last_output()[-300:]}")
+                time.sleep(0.05)
 
     def last_output(self):
         return self.output.read_text(errors="replace")[-3000:]
@@ -130,6 +125,15 @@ class Garage:
         first.garage("layout", "apply", "--version", "1")
         for node in self.nodes:
             node.wait_until_it_serves()
+
+    def take_back(self, node):
+        """Starts it again. The others would look for it by themselves, but the longer it was away, the later."""
+        node.start()
+        self._name(node)
+        for other in self.nodes:
+            if other is not node:
+                node.garage("node", "connect", self._name(other))
+        node.wait_until_it_serves()
 
     def _name(self, node):
         """ID@HOST:PORT, once it can be told."""

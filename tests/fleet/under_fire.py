@@ -2,10 +2,8 @@
 first one runs the transfers, the last ones start the killed nodes again."""
 
 import ftplib
-import time
-from pathlib import Path
 
-from check import check, eventually, expect, noise
+from check import check, eventually, expect
 from fleet import EXAMPLES, FTP_PORT, LOGIN
 from host import run
 from storm import LONGEST, SILENCE, Transfer, move
@@ -146,8 +144,7 @@ def fleet_leaves_parts_of_the_killed_node_alone(fleet):
 def fleet_takes_the_killed_node_of_the_store_back(fleet):
     """It has what was stored without it."""
     node, _ = fleet.storm.killed["store"]
-    node.start()
-    node.wait_until_it_serves()
+    fleet.garage.take_back(node)
     s3 = fleet.garage.s3(node)
     for transfer in fleet.storm.uploads:
         body = s3.get_object(Bucket="media", Key=transfer.last.key())["Body"].read()
