@@ -71,9 +71,8 @@ impl<D: Directory> Site<D> {
         let Proof::Password(password) = attempt.proof else { return None };
         let user = self.directory.find(attempt.username, patience).ok()??;
         let knows = self.rules.have_account(&user) && user.is_active && self.cache.knows(&user, password);
-        let mut account = knows.then(|| self.rules.account(&user, attempt.remote))?.ok()?;
-        account.proof = Some(self.cache.digest(&user));
-        Some(account)
+        let account = if knows { self.rules.account(&user, attempt.remote).ok() } else { None };
+        account.map(|account| Account { proof: Some(self.cache.digest(&user)), ..account })
     }
 
     /// Whether the password opens the account; each way to fail costs one verification.

@@ -54,7 +54,7 @@ enum What {
     Login(Login),
     /// The same, if nothing has to be hashed for it; a denial means nothing.
     Remembered(Login),
-    Current(Account, IpAddr),
+    Current(Box<Account>, IpAddr),
 }
 
 impl Pending {
@@ -93,6 +93,7 @@ impl Verifier {
     }
 
     /// Decides a login from memory, if it can be.
+    #[inline(never)]
     pub fn recalled(&self, login: &Login) -> Option<Known> {
         let version = self.version();
         let account = self.accounts.recalled(&login.attempt()).map(Box::new)?;
@@ -111,7 +112,7 @@ impl Verifier {
 
     /// The account as it is now, for who comes from there.
     pub fn current(&self, account: &Account, remote: IpAddr) -> Result<Known, Refusal> {
-        ask(&self.questions, What::Current(account.clone(), remote)).wait_for_ever()
+        ask(&self.questions, What::Current(Box::new(account.clone()), remote)).wait_for_ever()
     }
 
     /// See [`Accounts::logged_in`].
@@ -166,15 +167,21 @@ fn work(accounts: &dyn Accounts, what: What) -> Result<Known, Refusal> {
 }
 
 fn ask(jobs: &Sender<Job>, what: What) -> Pending {
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = answer();
     let wanted = Arc::new(());
     // If they have ended, the answer's other end is dropped, which is an answer, too.
     let _ = jobs.send(Job { what, answer, wanted: Arc::downgrade(&wanted) });
     Pending { answered, _wanted: wanted }
 }
 
+/// A way for one answer. What it takes of the stack to make it is not needed any more when it is used.
+#[inline(never)]
+fn answer() -> (Sender<Result<Known, Refusal>>, Receiver<Result<Known, Refusal>>) {
+    bounded(1)
+}
+
 fn decided_already(result: Result<Known, Refusal>) -> Pending {
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = answer();
     let _ = answer.send(result); // there is room for one
     Pending { answered, _wanted: Arc::default() }
 }

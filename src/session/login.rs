@@ -93,6 +93,7 @@ impl Session<'_> {
     }
 
     /// Asks the accounts, and then whether theirs may be used as the client is connected, and once more.
+    #[inline(never)]
     fn attempt(&mut self, username: String, password: Option<Vec<u8>>) -> Result<Result<(Known, Seat), Refusal>, End> {
         let began = Instant::now();
         self.talk.handle.set_login(Waiting::Verifying);
@@ -118,6 +119,7 @@ impl Session<'_> {
     }
 
     /// Asks the accounts, and looks meanwhile whether the client is still there.
+    #[inline(never)]
     fn ask(&mut self, login: accounts::Login) -> Result<Result<Known, Refusal>, End> {
         let pending = self.talk.services.verifier.attempt(login);
         loop {

@@ -213,40 +213,35 @@ impl Default for Modes {
 
 /// Serves one client until it leaves or is made to. A panic ends this session and nothing else.
 pub fn run(services: &Services, handle: &Handle) {
-    let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None, tls: None };
-    // A proxy looks after us every few seconds; that is nothing to tell.
-    let mut is_told = !handle.arrival().is_proxy();
-    if is_told {
-        services.bus.tell(Event::now(Kind::ClientConnected, Some(tag.clone()), Subject::Session));
-    }
-    let (tag, end) = match Control::new(handle.stream().clone(), handle.peer(), handle.arrival().reached()) {
-        Err(error) => (tag, End::from(error)),
-        Ok(control) => {
-            // Not on the stack, of which most sessions touch two pages.
-            let mut session = Box::new(Session::new(services, handle, control, tag));
-            let end = match catch_unwind(AssertUnwindSafe(|| session.serve())) {
-                Ok(Err(end)) => end,
-                Ok(Ok(never)) => match never {},
-                Err(_) => {
-                    log::error!("session {} of {} panicked; please report this", handle.id(), handle.peer());
-                    End::Panicked
-                }
-            };
-            if let Some(reply) = end.farewell() {
-                // The client may have gone; the event says why we end.
-                let _ = session.talk.control.send(&reply);
-            }
-            is_told = session.talk.is_told;
-            (session.talk.tag.clone(), end)
+    let Some(mut session) = Session::begin(services, handle) else { return };
+    let end = match catch_unwind(AssertUnwindSafe(|| session.serve())) {
+        Ok(Err(end)) => end,
+        Ok(Ok(never)) => match never {},
+        Err(_) => {
+            log::error!("session {} of {} panicked; please report this", handle.id(), handle.peer());
+            End::Panicked
         }
     };
-    if is_told {
-        services.bus.tell(Event::now(Kind::ClientDisconnected, Some(tag), Subject::Reason(end.to_string())));
-    }
+    session.end(&end);
 }
 
 impl<'a> Session<'a> {
-    fn new(services: &'a Services, handle: &'a Handle, control: Control, tag: SessionTag) -> Session<'a> {
+    /// Not on the stack, of which a session that is idle should have touched two pages and no more. It is for them that
+    /// some functions of a login are not part of those who call them.
+    #[inline(never)]
+    fn begin(services: &'a Services, handle: &'a Handle) -> Option<Box<Session<'a>>> {
+        let tag = SessionTag { id: handle.id(), remote: handle.peer(), username: None, tls: None };
+        // A proxy looks after us every few seconds; that is nothing to tell.
+        let is_told = !handle.arrival().is_proxy();
+        let tell = |kind, subject| {
+            if is_told {
+                services.bus.tell(Event::now(kind, Some(tag.clone()), subject));
+            }
+        };
+        tell(Kind::ClientConnected, Subject::Session);
+        let control = Control::new(handle.stream().clone(), handle.peer(), handle.arrival().reached());
+        let tell_of = |error| tell(Kind::ClientDisconnected, Subject::Reason(End::from(error).to_string()));
+        let control = control.map_err(tell_of).ok()?;
         let settings = &services.settings;
         let mut talk = Talk {
             services,
@@ -261,11 +256,24 @@ impl<'a> Session<'a> {
             switch: None,
             is_warned: false,
             quitting: false,
-            is_told: !handle.arrival().is_proxy(),
+            is_told,
         };
         talk.forget_needs();
         let login_until = settings.login_timeout.map(|limit| Instant::now() + limit);
-        Session { talk, phase: Phase::AwaitUser, failed_logins: 0, certificate_denied: false, login_until }
+        let session =
+            Session { talk, phase: Phase::AwaitUser, failed_logins: 0, certificate_denied: false, login_until };
+        Some(Box::new(session))
+    }
+
+    #[inline(never)]
+    fn end(mut self: Box<Self>, end: &End) {
+        if let Some(reply) = end.farewell() {
+            // The client may have gone; the event says why we end.
+            let _ = self.talk.control.send(&reply);
+        }
+        if self.talk.is_told {
+            self.talk.tell(Kind::ClientDisconnected, Subject::Reason(end.to_string()));
+        }
     }
 
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
@@ -366,6 +374,7 @@ impl<'a> Session<'a> {
     }
 
     /// What was changed in the site's database holds from the next command.
+    #[inline(never)]
     fn refresh_account(&mut self) -> Result<(), End> {
         let Phase::Ready(workspace) = &mut self.phase else { return Ok(()) };
         let services = self.talk.services;

@@ -49,7 +49,7 @@ type FileState = (u64, u64, u64, i64, i64);
 impl DatabaseFile {
     pub(super) fn new(path: PathBuf) -> DatabaseFile {
         DatabaseFile {
-            wal: Mutex::new((None, wal_of(&path))),
+            wal: Mutex::new((file_state(&path).map(id), wal_of(&path))),
             path,
             idle: Mutex::default(),
             seen: Mutex::default(),
@@ -106,6 +106,7 @@ impl DatabaseFile {
         seen.version
     }
 
+    #[inline(never)]
     fn look(&self, seen: &mut Seen) {
         seen.at = Some(Instant::now());
         let database = file_state(&self.path);
@@ -142,7 +143,7 @@ impl DatabaseFile {
 
     /// SQLite keeps the log beside the file itself, wherever a link leads; a link may lead elsewhere one day.
     fn wal_state(&self, database: Option<FileState>) -> Option<FileState> {
-        let id = database.map(|(device, inode, ..)| (device, inode));
+        let id = database.map(id);
         let mut wal = lock(&self.wal);
         if wal.0 != id {
             *wal = (id, wal_of(&self.path));
@@ -151,9 +152,12 @@ impl DatabaseFile {
     }
 
     fn id(&self) -> rusqlite::Result<FileId> {
-        let (device, inode, ..) = file_state(&self.path).ok_or_else(cannot_open)?;
-        Ok((device, inode))
+        file_state(&self.path).map(id).ok_or_else(cannot_open)
     }
+}
+
+fn id((device, inode, ..): FileState) -> FileId {
+    (device, inode)
 }
 
 /// How long ago a file was changed.

@@ -111,6 +111,27 @@ impl DjangoDatabase {
         }
     }
 
+    /// The user of this name, as the database has it now, which is this version or a newer one.
+    #[inline(never)]
+    fn look_up(&self, username: &str, patience: Patience, version: u64) -> Result<Option<User>, String> {
+        let patience = match patience {
+            Patience::Login => LOGIN_PATIENCE,
+            // Who finds it locked right behind somebody else does not wait once more.
+            Patience::Session | Patience::None if self.file.is_locked() => Duration::ZERO,
+            Patience::Session | Patience::None => SESSION_PATIENCE,
+        };
+        let mut users = self.ask(patience, |connection, tables| tables.find(connection, username))?;
+        if users.len() > 1 {
+            log::error!("{} can't log in: two users of the site have this name", Shown(username.as_bytes()));
+            return Ok(None);
+        }
+        let user = users.pop();
+        if let Some(user) = &user {
+            self.recent.put(version, username, user);
+        }
+        Ok(user)
+    }
+
     /// The site's tables, looked for again after each migration.
     fn tables(&self, connection: &Connection) -> Result<Arc<Tables>, Fault> {
         let version = connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
@@ -129,26 +150,11 @@ impl Directory for DjangoDatabase {
     fn find(&self, username: &str, patience: Patience) -> Result<Option<User>, String> {
         // Before the question: what changes while it is asked, has another version.
         let version = self.file.version();
-        if let Some(user) = self.recent.get(version, username) {
-            return Ok(Some(user));
+        let known = self.recent.get(version, username);
+        if known.is_some() || patience == Patience::None {
+            return Ok(known);
         }
-        let patience = match patience {
-            Patience::None => return Ok(None),
-            Patience::Login => LOGIN_PATIENCE,
-            // Who finds it locked right behind somebody else does not wait once more.
-            Patience::Session if self.file.is_locked() => Duration::ZERO,
-            Patience::Session => SESSION_PATIENCE,
-        };
-        let mut users = self.ask(patience, |connection, tables| tables.find(connection, username))?;
-        if users.len() > 1 {
-            log::error!("{} can't log in: two users of the site have this name", Shown(username.as_bytes()));
-            return Ok(None);
-        }
-        let user = users.pop();
-        if let Some(user) = &user {
-            self.recent.put(version, username, user);
-        }
-        Ok(user)
+        self.look_up(username, patience, version)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&User)) -> Result<(), String> {
