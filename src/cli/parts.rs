@@ -9,6 +9,7 @@ use crate::events::Journal;
 use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
 use crate::net::tls::{Files, Tls};
+use crate::process::limits;
 use crate::process::users::Person;
 use crate::programs::Program;
 use crate::server::Caps;
@@ -178,9 +179,16 @@ fn tls_rules(config: &Config) -> TlsRules {
     }
 }
 
+/// How many may be there at once; never more than the system has threads for.
 pub(super) fn caps(config: &Config) -> Caps {
+    let (asked, most) = (config.max_cons.map(NonZeroUsize::get), limits::most_threads());
+    if let (Some(asked), Some(most)) = (asked, most)
+        && asked > most
+    {
+        log::warn!("max_cons: the system has threads for {most} connections, not for {asked}; raise vm.max_map_count");
+    }
     Caps {
-        total: config.max_cons.map(NonZeroUsize::get),
+        total: asked.into_iter().chain(most).min(),
         per_address: config.max_cons_per_ip.map(NonZeroUsize::get),
         pending: config.max_pending.map(NonZeroUsize::get),
     }
@@ -234,6 +242,13 @@ pub(super) fn settings(config: Config) -> Settings {
 mod tests {
     use super::*;
     use crate::process::users;
+
+    #[test]
+    fn there_are_never_more_sessions_than_threads_can_be() {
+        let most = limits::most_threads().unwrap();
+        let total = |max_cons| caps(&Config { max_cons: NonZeroUsize::new(max_cons), ..Config::default() }).total;
+        assert_eq!((total(0), total(most + 1), total(7)), (Some(most), Some(most), Some(7)));
+    }
 
     #[test]
     fn the_library_and_the_command_line_have_the_same_defaults() {

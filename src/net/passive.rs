@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 /// Strangers may come first; the client must still find room in the queue.
 const BACKLOG: i32 = 16;
 /// So many ports are tried first where any will do,
-const USUAL: usize = 1000;
+const USUAL: usize = 500;
 /// and no more than these before the kernel looks for one.
 const ATTEMPTS: usize = 4;
 
@@ -116,9 +116,13 @@ fn choose(range: &str, reserved: &str) -> Vec<u16> {
         })
         .collect();
     let free = |port: &u16| !reserved.iter().any(|ports| ports.contains(port));
-    let span = usize::from(last.saturating_sub(first)) + 1;
-    let ports = (0..USUAL).filter_map(|_| u16::try_from(usize::from(first) + random_below(span)).ok());
-    ports.filter(free).collect()
+    let span = u32::from(last.saturating_sub(first)) + 1;
+    let mut random = [0; 4 * USUAL];
+    // Without entropy it is always the first: it is the peer check that protects.
+    let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    let (numbers, _) = random.as_chunks();
+    let ports = numbers.iter().map(|number| u32::from(first) + u32::from_le_bytes(*number) % span);
+    ports.filter_map(|port| u16::try_from(port).ok()).filter(free).collect()
 }
 
 fn listen_anywhere(local: SocketAddr) -> io::Result<PassivePort> {

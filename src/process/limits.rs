@@ -1,6 +1,7 @@
 //! Limits that the system sets.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Threads that have ended are gone after that.
@@ -15,6 +16,15 @@ pub fn raise_open_files() {
     if let Err(errno) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         log::warn!("the limit of open files stays at {:?}: {errno}", limit.current);
     }
+}
+
+/// How many threads there can be at once, as far as that can be told. Each needs four mappings, of which a process may
+/// have so many and no more; where it has none left, the standard library ends the process.
+pub fn most_threads() -> Option<usize> {
+    static MAPPINGS: LazyLock<Option<usize>> =
+        LazyLock::new(|| std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok());
+    // An eighth of them is for everything else.
+    MAPPINGS.map(|most| (most - most / 8) / 4)
 }
 
 /// Lets sessions decide about the mode of new files alone.

@@ -36,7 +36,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         group: "Connections",
         kind: Value("NUMBER", |c, v| put(&mut c.max_cons, limit(v))),
         default: Is("512"),
-        doc: "Connections at once (0 = no limit).",
+        doc: "Connections at once (0 = as many as the system has threads for).",
     },
     Opt {
         name: "max_cons_per_ip",
