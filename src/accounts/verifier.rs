@@ -40,13 +40,15 @@ pub struct Login {
 /// A question that waits for its answer. Who drops it, does not want to know any more.
 #[derive(Debug)]
 pub struct Pending {
-    answered: Receiver<Result<Known, Refusal>>,
+    answered: Receiver<Decided>,
     _wanted: Arc<()>,
 }
 
+type Decided = Result<Known, Refusal>;
+
 struct Job {
     what: What,
-    answer: Sender<Result<Known, Refusal>>,
+    answer: Sender<Decided>,
     wanted: Weak<()>,
 }
 
@@ -67,7 +69,7 @@ impl Pending {
         }
     }
 
-    fn wait_for_ever(self) -> Result<Known, Refusal> {
+    fn wait_for_ever(self) -> Decided {
         self.answered.recv().unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -153,7 +155,7 @@ fn spawn(name: String, accounts: &Arc<dyn Accounts>, jobs: &Receiver<Job>) -> io
     Ok(())
 }
 
-fn work(accounts: &dyn Accounts, what: What) -> Result<Known, Refusal> {
+fn work(accounts: &dyn Accounts, what: What) -> Decided {
     let version = accounts.version();
     let account = match what {
         What::Login(login) => accounts.attempt(&login.attempt())?,
@@ -176,11 +178,11 @@ fn ask(jobs: &Sender<Job>, what: What) -> Pending {
 
 /// A way for one answer. What it takes of the stack to make it is not needed any more when it is used.
 #[inline(never)]
-fn answer() -> (Sender<Result<Known, Refusal>>, Receiver<Result<Known, Refusal>>) {
+fn answer() -> (Sender<Decided>, Receiver<Decided>) {
     bounded(1)
 }
 
-fn decided_already(result: Result<Known, Refusal>) -> Pending {
+fn decided_already(result: Decided) -> Pending {
     let (answer, answered) = answer();
     let _ = answer.send(result); // there is room for one
     Pending { answered, _wanted: Arc::default() }
