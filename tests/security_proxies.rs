@@ -119,6 +119,20 @@ fn connections_without_a_header_yet_count_as_connections() {
 }
 
 #[test]
+fn who_takes_the_place_of_another_behind_a_proxy_keeps_it() {
+    let server = start(&["--max-cons", "2"]);
+    let mut ann = behind(&server, "192.0.2.7");
+    log_in(&mut ann, "ann");
+    let mut silent = Client::connect(server.address());
+    silent.expect(220);
+    // From then on, who has not logged in makes room.
+    std::thread::sleep(Duration::from_secs(6));
+    behind(&server, "192.0.2.8").expect(220);
+    silent.expect(421);
+    ann.script(&[("NOOP", 200)]);
+}
+
+#[test]
 fn a_ban_is_for_the_real_client_and_never_for_the_proxy() {
     let server = start(&["--ban-failures", "2", "--ban-seconds", "100"]);
     for _ in 0..2 {

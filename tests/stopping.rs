@@ -85,6 +85,19 @@ fn a_transfer_that_takes_longer_than_the_grace_is_cut() {
 }
 
 #[test]
+fn a_transfer_of_who_has_said_quit_has_no_more_than_the_grace() {
+    let mut server = TestServer::with(&["--stop-timeout", "0.3"]).start();
+    let (mut ann, _data) = upload(&server);
+    ann.send("QUIT").expect(221);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
+    assert!(event["reason"].as_str().unwrap().contains("server stopped"), "{event}");
+    assert_eq!(server.events().last().unwrap()["event"], "ftp_server_stopped");
+    assert!(!server.log().contains("did not end in time"), "{}", server.log());
+}
+
+#[test]
 fn a_second_signal_ends_everything_at_once() {
     let mut server = TestServer::with(&["--stop-timeout", "60"]).start();
     let (_ann, _data) = upload(&server);

@@ -1,6 +1,6 @@
 //! Data connections in TLS: whose they are, that they are whole, how they end, and what is heard while they run.
 
-use crate::support::{Client, Data, TestServer, Tls, eventually, noise};
+use crate::support::{Client, Data, Signal, TestServer, Tls, eventually, noise};
 use rustls::HandshakeKind::{self, Full, Resumed};
 use rustls::version::{TLS12, TLS13};
 use std::fs;
@@ -326,6 +326,36 @@ fn noop_stat_and_quit_are_answered_during_a_transfer() {
     for code in [226, 257, 200, 213] {
         ann.expect(code);
     }
+}
+
+/// Sends without a pause until the server has had enough.
+fn pour(mut data: Data) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let bytes = noise(1 << 20);
+        let tls = data.tls.as_mut().unwrap();
+        tls.set_buffer_limit(Some(4 << 20));
+        while tls.writer().write_all(&bytes).and_then(|()| tls.write_tls(&mut data.stream)).is_ok() {}
+    })
+}
+
+#[test]
+fn an_upload_that_never_pauses_is_heard_and_ended_all_the_same() {
+    let (server, mut ann, data) = uploading(&[]);
+    let pouring = pour(data);
+    ann.send("NOOP").expect(200);
+    ann.send("ABOR").expect(426);
+    ann.expect(226);
+    drop((ann, server));
+    pouring.join().unwrap();
+
+    let (mut server, _ann, data) = uploading(&["--stop-timeout", "0.3"]);
+    let pouring = pour(data);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    let event = server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/up")]);
+    assert!(event["reason"].as_str().unwrap().contains("server stopped"), "{event}");
+    assert_eq!(server.events().last().unwrap()["event"], "ftp_server_stopped");
+    pouring.join().unwrap();
 }
 
 #[test]

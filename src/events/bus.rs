@@ -150,7 +150,7 @@ impl Desk {
             state = self.flush();
             self.is_safe.store(state == Flushed::Safe, Ordering::Relaxed);
             self.answer(state);
-            if !finished && !is_awaited {
+            if !finished && !is_awaited && self.messages.len() < BATCH {
                 std::thread::park_timeout(BREATH);
             }
         }

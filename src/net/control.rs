@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a client may refuse to read the last thing that is said in TLS.
@@ -212,13 +213,22 @@ impl Control {
     }
 }
 
+/// More handshakes than this at once have no thread of their own: threads are not without end.
+const MOST_HANDSHAKES: usize = 1000;
+
 /// What a handshake takes of stack and heap, a thread would keep for as long as it lives, and a session may be idle for
 /// days: so it has a thread of its own.
 fn in_passing<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("handshake".into()).stack_size(HANDSHAKE_STACK);
-        thread.spawn_scoped(scope, work)?.join().map_err(|panic| resume_unwind(panic))
-    })
+    static RUNNING: AtomicUsize = AtomicUsize::new(0);
+    let result = match RUNNING.fetch_add(1, Ordering::Relaxed) < MOST_HANDSHAKES {
+        true => std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("handshake".into()).stack_size(HANDSHAKE_STACK);
+            thread.spawn_scoped(scope, work).map(|thread| thread.join())
+        }),
+        false => Ok(Ok(work())),
+    };
+    RUNNING.fetch_sub(1, Ordering::Relaxed);
+    result?.map_err(|panic| resume_unwind(panic))
 }
 
 /// TLS ends in order, so that the client knows that nothing is missing.

@@ -132,7 +132,8 @@ impl Registry {
         if was_waiting && sessions.wish != Wish::Serve {
             return Err((stream, Refused::TooMany)); // those who end have been counted
         }
-        if let Err(why) = sessions.check(&arrival) {
+        let room = if was_waiting { Ok(()) } else { sessions.check_room() };
+        if let Err(why) = sessions.check_address(&arrival).and(room) {
             return Err((stream, why));
         }
         let id = sessions.next_id;
@@ -182,15 +183,11 @@ impl Shared {
 }
 
 impl Sessions {
-    fn check(&mut self, arrival: &Arrival) -> Result<(), Refused> {
-        if let Some(most) = self.caps.per_address.filter(|_| !arrival.is_proxy()) {
-            let address = arrival.peer.ip().to_canonical();
-            let same = self.running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
-            if same.count() >= most {
-                return Err(Refused::TooManyThere);
-            }
-        }
-        self.check_room()
+    fn check_address(&self, arrival: &Arrival) -> Result<(), Refused> {
+        let Some(most) = self.caps.per_address.filter(|_| !arrival.is_proxy()) else { return Ok(()) };
+        let address = arrival.peer.ip().to_canonical();
+        let same = self.running.values().filter(|handle| handle.peer().ip().to_canonical() == address);
+        if same.count() >= most { Err(Refused::TooManyThere) } else { Ok(()) }
     }
 
     /// Waiting for a login is what most attackers do; see [`PATIENCE`].

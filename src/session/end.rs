@@ -2,9 +2,11 @@
 
 use super::errors;
 use super::handle::Ending;
+use super::transfer::{Cut, Wire};
 use crate::protocol::reply::Reply;
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
 /// Why a session ends.
 #[derive(Debug)]
@@ -93,5 +95,21 @@ impl End {
             End::Panicked => "Internal error.",
         };
         Some(Reply::new(421, text))
+    }
+}
+
+impl Wire<'_, '_> {
+    /// Whether the server stops, or somebody has ended the session: who has said QUIT is not woken up for it, nor is who
+    /// finds so many bytes that it does not wait.
+    pub(super) fn heed(&mut self) -> Result<(), Cut> {
+        match self.talk.handle.ending() {
+            Some(Ending::Stop { transfers_until }) => self.draining = Some(transfers_until),
+            Some(Ending::Kicked) => return Err(Cut::Kicked),
+            Some(Ending::Evicted) | None => {}
+        }
+        match self.draining.is_some_and(|end| end <= Instant::now()) {
+            true => Err(Cut::Stopping),
+            false => Ok(()),
+        }
     }
 }

@@ -298,10 +298,6 @@ impl Handle {
         self.lock().ending
     }
 
-    pub(super) fn is_kicked(&self) -> bool {
-        self.is_kicked.load(Ordering::Relaxed)
-    }
-
     pub(super) fn stream(&self) -> &Arc<TcpStream> {
         &self.stream
     }

@@ -46,7 +46,7 @@ impl Limiter {
         home
     }
 
-    /// The rates of the whole server, for transfers that run, too.
+    /// The rates of the whole server. Another one holds for transfers that run, too, but not where there was none.
     pub(crate) fn set_server_rates(&self, settings: &Settings) {
         self.downloads.set_server_rate(settings.server_download_rate);
         self.uploads.set_server_rate(settings.server_upload_rate);

@@ -2,7 +2,7 @@
 
 use super::limiter::Rates;
 use super::transfer::{Cut, Wire};
-use super::{Direction, Ending, Talk};
+use super::{Direction, Talk};
 use crate::locks::lock;
 use crate::net::wait;
 use std::num::NonZeroU64;
@@ -169,16 +169,8 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     fn rest(&mut self, until: Instant) -> Result<(), Cut> {
-        // Who has said QUIT is not heard any more; that the server stops has to be asked.
-        match self.talk.handle.ending() {
-            Some(Ending::Stop { transfers_until }) => self.draining = Some(transfers_until),
-            Some(Ending::Kicked) => return Err(Cut::Kicked),
-            Some(Ending::Evicted) | None => {}
-        }
+        self.heed()?;
         let now = Instant::now();
-        if self.draining.is_some_and(|end| end <= now) {
-            return Err(Cut::Stopping);
-        }
         if self.is_alone() {
             let until = self.draining.map_or(until, |end| end.min(until));
             std::thread::sleep(until.saturating_duration_since(now).min(LOOK_AROUND));

@@ -238,9 +238,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     /// Waits until the data connection is ready, and hears meanwhile what the client says; that gives it no more time.
     pub(super) fn ready(&mut self, data: BorrowedFd<'_>, what: For, until: Option<Instant>) -> Result<(), Cut> {
         loop {
-            if self.talk.handle.is_kicked() {
-                return Err(Cut::Kicked);
-            }
+            self.heed()?;
             let until = [until, self.draining].into_iter().flatten().min();
             let (control_ready, data_ready) = match self.is_alone() {
                 true => {
@@ -425,7 +423,13 @@ impl<'t, 'a> Wire<'t, 'a> {
         self.await_turn()?;
         let portion = self.portion(buffer.len());
         let buffer = buffer.get_mut(..portion).unwrap_or_default();
-        let mut wait = self.unheard >= UNHEARD && !data.has_pending();
+        // Bytes that have come already are not to be waited for.
+        if self.unheard >= UNHEARD && data.has_pending() {
+            self.heed()?;
+            self.catch_up()?;
+            self.unheard = 0;
+        }
+        let mut wait = self.unheard >= UNHEARD;
         loop {
             if std::mem::replace(&mut wait, true) {
                 let limit = self.talk.settings().data_timeout;

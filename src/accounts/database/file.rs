@@ -38,18 +38,27 @@ struct Seen {
     state: State,
     /// When somebody looked last.
     at: Option<Instant>,
+    /// A stamp was so fresh then that another change could bear it, too.
+    was_fresh: bool,
     /// What `PRAGMA data_version` said last, on the one connection that is asked.
     watched: Option<(FileId, Connection, i64)>,
 }
 
 /// What stat(2) tells of the database and its write-ahead log.
 type State = [Option<FileState>; 2];
-type FileState = (u64, u64, u64, i64, i64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    id: FileId,
+    size: u64,
+    /// Seconds and nanoseconds; the second one is when the file was changed in whatever way, which nobody can set.
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
 
 impl DatabaseFile {
     pub(super) fn new(path: PathBuf) -> DatabaseFile {
         DatabaseFile {
-            wal: Mutex::new((file_state(&path).map(id), wal_of(&path))),
+            wal: Mutex::new((file_state(&path).map(|state| state.id), wal_of(&path))),
             path,
             idle: Mutex::default(),
             seen: Mutex::default(),
@@ -114,7 +123,9 @@ impl DatabaseFile {
         let [database, wal] = [(state[0], state[0].map_or(COARSE_STAMP, telling)), (state[1], LATE_COMMIT)]
             .map(|(state, recent)| state.map_or(Age::Old, |state| Age::of(state, recent)));
         let uncertain = database == Age::Recent || wal == Age::Recent;
-        let changed = seen.state != state || database == Age::SameStamp || wal == Age::SameStamp;
+        let is_fresh = database == Age::SameStamp || wal == Age::SameStamp;
+        let was_fresh = std::mem::replace(&mut seen.was_fresh, is_fresh);
+        let changed = seen.state != state || is_fresh || was_fresh;
         if changed || (uncertain && self.data_version_changed(seen).unwrap_or(true)) {
             seen.version += 1;
             seen.state = state;
@@ -143,7 +154,7 @@ impl DatabaseFile {
 
     /// SQLite keeps the log beside the file itself, wherever a link leads; a link may lead elsewhere one day.
     fn wal_state(&self, database: Option<FileState>) -> Option<FileState> {
-        let id = database.map(id);
+        let id = database.map(|state| state.id);
         let mut wal = lock(&self.wal);
         if wal.0 != id {
             *wal = (id, wal_of(&self.path));
@@ -152,12 +163,8 @@ impl DatabaseFile {
     }
 
     fn id(&self) -> rusqlite::Result<FileId> {
-        file_state(&self.path).map(id).ok_or_else(cannot_open)
+        file_state(&self.path).map(|state| state.id).ok_or_else(cannot_open)
     }
-}
-
-fn id((device, inode, ..): FileState) -> FileId {
-    (device, inode)
 }
 
 /// How long ago a file was changed.
@@ -171,7 +178,7 @@ enum Age {
 impl Age {
     /// A stamp of the future is no fresh one: whoever writes now, changes it.
     fn of(state: FileState, recent: Duration) -> Age {
-        let (.., seconds, nanoseconds) = state;
+        let (seconds, nanoseconds) = state.modified;
         let since_epoch = Duration::new(seconds.unsigned_abs(), nanoseconds.unsigned_abs().try_into().unwrap_or(0));
         let stamp = SystemTime::UNIX_EPOCH + since_epoch;
         let now = SystemTime::now();
@@ -185,8 +192,8 @@ impl Age {
 }
 
 /// For how long after a change of a file another one could bear the same stamp.
-fn telling((.., nanoseconds): FileState) -> Duration {
-    if nanoseconds % COARSE_GRAIN == 0 { COARSE_STAMP } else { SAME_STAMP }
+fn telling(state: FileState) -> Duration {
+    if state.modified.1 % COARSE_GRAIN == 0 { COARSE_STAMP } else { SAME_STAMP }
 }
 
 fn wal_of(path: &Path) -> PathBuf {
@@ -212,6 +219,11 @@ fn cannot_open() -> rusqlite::Error {
 
 fn file_state(path: &Path) -> Option<FileState> {
     let stat = rustix::fs::stat(path).ok()?;
-    let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
-    Some((stat.st_dev, stat.st_ino, stat.st_size.unsigned_abs(), stat.st_mtime, nanoseconds))
+    let nanoseconds = |of| i64::try_from(of).unwrap_or_default();
+    Some(FileState {
+        id: (stat.st_dev, stat.st_ino),
+        size: stat.st_size.unsigned_abs(),
+        modified: (stat.st_mtime, nanoseconds(stat.st_mtime_nsec)),
+        changed: (stat.st_ctime, nanoseconds(stat.st_ctime_nsec)),
+    })
 }

@@ -23,8 +23,9 @@ pub(super) fn examine(config: &Config, report: &mut Report) {
     }
     if config.masquerade_address.is_some() {
         part.note(
-            "if masquerade_address is not the proxy's address, data connections go past the proxy: then EPSV is \
-             refused, and clients fail that don't go to the address that PASV tells (such as curl, unless told so)",
+            "if masquerade_address is not the address that clients reach the proxy at, data connections may go past \
+             the proxy: then EPSV is refused, and clients that don't go where PASV tells them (such as curl, unless told \
+             so) still go to the proxy",
         );
     }
 }
