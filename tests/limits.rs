@@ -309,7 +309,8 @@ fn nothing_is_left_of_sessions_that_end_at_any_stage_in_any_way() {
     home.write("grown", b"");
     server.login("ann").download("RETR big");
     let sessions = |server: &TestServer| {
-        let ended = |kind: &str| server.events().iter().filter(|event| event["event"] == kind).count();
+        let events = server.events();
+        let ended = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
         ended("ftp_client_connected") - ended("ftp_client_disconnected")
     };
     eventually("the first session has ended", || sessions(&server) == 0);

@@ -338,7 +338,10 @@ fn nothing_is_left_of_sessions_in_tls_that_end_at_any_stage() {
             }
             match round {
                 0 => ann.vanish(),
-                1 => Data::over(ann.stream().try_clone().unwrap()).reset(),
+                1 => {
+                    Data::over(ann.stream().try_clone().unwrap()).reset();
+                    drop(ann); // before the data connection, or that has ended in order
+                }
                 2 => ann.stream().shutdown(Shutdown::Write).unwrap(),
                 _ => ann.close_tls(),
             }
