@@ -162,9 +162,11 @@ fn each_session_has_a_rate_of_its_own_that_sections_can_change() {
     let text = "[user.sha1]\nsession_download_rate = \"200 kB\"\nsession_upload_rate = \"200 kB\"\n";
     let server = TestServer::with(&rates).file(text).start();
     let clients = [("ann", 300_000), ("ann", 300_000), ("sha1", 200_000), ("sha1", 200_000)];
+    for (name, rate) in clients {
+        fs::write(server.home(name).join("file"), noise(3 * rate as usize)).unwrap();
+    }
     thread::scope(|scope| {
         for (name, rate) in clients {
-            fs::write(server.home(name).join("file"), noise(3 * rate as usize)).unwrap();
             let mut client = server.login(name);
             scope.spawn(move || {
                 for way in WAYS {
