@@ -3,7 +3,7 @@
 //! counts instructions where time is too noisy.
 
 #[path = "../../tests/support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the vocabulary of the tests; a bench needs a part of it")]
+#[expect(dead_code, unused_imports, reason = "the vocabulary of the tests; a bench needs a part of it")]
 mod support;
 mod timing;
 

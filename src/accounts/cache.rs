@@ -92,16 +92,7 @@ mod tests {
     use super::*;
 
     fn user(name: &str, password: &str) -> User {
-        User {
-            id: "1".into(),
-            username: name.into(),
-            password: password.into(),
-            is_active: true,
-            is_superuser: false,
-            groups: Vec::new(),
-            ftp: None,
-            site_has_accounts: false,
-        }
+        User::plain("1", name, password)
     }
 
     #[test]

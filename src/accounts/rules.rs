@@ -250,14 +250,10 @@ mod tests {
 
     fn user(ftp: Option<FtpAccount>) -> User {
         User {
-            id: "7".into(),
-            username: "ann".into(),
-            password: String::new(),
-            is_active: true,
-            is_superuser: false,
             groups: vec!["editors".into(), "staff".into()],
             site_has_accounts: ftp.is_some(),
             ftp,
+            ..User::plain("7", "ann", "")
         }
     }
 

@@ -23,6 +23,23 @@ pub struct User {
     pub site_has_accounts: bool,
 }
 
+#[cfg(test)]
+impl User {
+    /// One without groups or an account of django-ftpserver.
+    pub(super) fn plain(id: &str, username: &str, password: &str) -> User {
+        User {
+            id: id.into(),
+            username: username.into(),
+            password: password.into(),
+            is_active: true,
+            is_superuser: false,
+            groups: Vec::new(),
+            ftp: None,
+            site_has_accounts: false,
+        }
+    }
+}
+
 /// An account of django-ftpserver, with what its group says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FtpAccount {

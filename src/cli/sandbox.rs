@@ -161,8 +161,8 @@ pub(super) fn looks_up_names(config: &Config) -> bool {
     has_servers || config.masquerade_address.as_ref().is_some_and(is_name)
 }
 
-/// Those of passive mode, or those that are tried first; one that the system chooses for active mode, and the one below each that it listens on, if
-/// active connections are to come from there.
+/// Those of passive mode, or those that are tried first; one that the system chooses for active mode, and the one below
+/// each that it listens on, if active connections are to come from there.
 fn ports(config: &Config, addresses: &[SocketAddr], sandbox: &mut Sandbox) {
     sandbox.bind(0);
     let passive = config.passive_ports.as_ref().map_or(passive::usual(), |ports| ports.as_slice());

@@ -220,13 +220,15 @@ const MOST_HANDSHAKES: usize = 1000;
 /// days: so it has a thread of its own.
 fn in_passing<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
-    let result = match RUNNING.fetch_add(1, Ordering::Relaxed) < MOST_HANDSHAKES {
-        true => std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("handshake".into()).stack_size(HANDSHAKE_STACK);
-            thread.spawn_scoped(scope, work).map(|thread| thread.join())
-        }),
-        false => Ok(Ok(work())),
-    };
+    let is_one_too_many = RUNNING.fetch_add(1, Ordering::Relaxed) >= MOST_HANDSHAKES;
+    if is_one_too_many {
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+        return Ok(work());
+    }
+    let result = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("handshake".into()).stack_size(HANDSHAKE_STACK);
+        thread.spawn_scoped(scope, work).map(|thread| thread.join())
+    });
     RUNNING.fetch_sub(1, Ordering::Relaxed);
     result?.map_err(|panic| resume_unwind(panic))
 }

@@ -41,16 +41,7 @@ mod tests {
     use super::*;
 
     fn user(id: &str) -> User {
-        User {
-            id: id.into(),
-            username: "ann".into(),
-            password: String::new(),
-            is_active: true,
-            is_superuser: false,
-            groups: Vec::new(),
-            ftp: None,
-            site_has_accounts: false,
-        }
+        User::plain(id, "ann", "")
     }
 
     #[test]
