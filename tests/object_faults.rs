@@ -83,6 +83,38 @@ fn a_download_that_breaks_goes_on_where_it_broke() {
 }
 
 #[test]
+fn a_download_in_pieces_is_whole_whatever_happens_to_them() {
+    for store in [Store::s3(), Store::google()] {
+        let (server, bytes) = (server(&store), noise(3 * LARGE));
+        store.put("ftp/ann/x", &bytes);
+        let mut ann = server.login("ann");
+        let request = if store.is_google() { "alt=media" } else { "GET /media/ftp/ann/x" };
+        for fault in PASSING.into_iter().chain([Fault::Cut(0), Fault::Cut(1_000_000)]) {
+            store.heal();
+            // Behind a piece that is waited for others come ahead.
+            store.fault(request, 1, Fault::Late(Duration::from_millis(500)));
+            store.fault(request, 3, fault);
+            assert!(ann.download("RETR x") == bytes, "{fault:?}");
+            ann.send("REST 7000001").expect(350);
+            assert!(ann.download("RETR x") == bytes[7_000_001..], "{fault:?}");
+        }
+        store.heal();
+        store.fault(request, 1, Fault::Late(Duration::from_millis(500)));
+        store.fault(request, 99, Fault::Cut(0));
+        assert_eq!(ends_with(&mut ann, "RETR x"), 451);
+        // Nobody loads what nobody wants.
+        store.heal();
+        store.fault(request, usize::MAX, Fault::Late(Duration::from_millis(300)));
+        let mut data = ann.passive();
+        ann.send("RETR x").expect(150);
+        data.receive(&mut vec![0; 1 << 20]).unwrap();
+        ann.send("ABOR").expect(426);
+        ann.expect(226);
+        eventually("all threads of it have ended", || server.threads("piece") == 0);
+    }
+}
+
+#[test]
 fn what_is_another_file_meanwhile_is_not_sent_as_the_rest_of_the_first() {
     let store = Store::s3();
     store.put("ftp/ann/x", &noise(LARGE));

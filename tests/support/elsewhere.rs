@@ -150,7 +150,7 @@ impl Homes for Elsewhere {
         };
         let mut bytes = Vec::new();
         if object.size > 0 {
-            self.bucket.read(&key, &object, 0).unwrap().read_to_end(&mut bytes).unwrap();
+            self.bucket.read(&key, &object, 0..object.size).unwrap().read_to_end(&mut bytes).unwrap();
         }
         Some(bytes)
     }

@@ -3,6 +3,8 @@
 use crate::storage::Result;
 use jiff::Timestamp;
 use std::io::Read;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::time::Duration;
 
 /// A bucket. Each call is tried again for a while where that may help; what it answers then is final.
@@ -13,8 +15,10 @@ pub trait Bucket: Send + Sync {
     fn head(&self, key: &str) -> Result<Object>;
     /// A page of the keys that begin so, in their order.
     fn page(&self, question: &Question<'_>) -> Result<Page>;
-    /// The bytes of exactly this object from an offset below its size to its end.
-    fn read(&self, key: &str, object: &Object, from: u64) -> Result<Box<dyn Read + Send>>;
+    /// Some bytes of exactly this object, at least one, that it really has.
+    fn read(&self, key: &str, object: &Object, range: Range<u64>) -> Result<Box<dyn Read + Send>>;
+    /// In what pieces a large object is read.
+    fn pieces(&self) -> Pieces;
     /// A new object; an old one is there until this one is complete.
     fn write(&self, key: &str) -> Result<Box<dyn Writer>>;
     /// A new object that begins with the bytes of this one, which it replaces.
@@ -46,6 +50,15 @@ pub struct Object {
     pub modified: Timestamp,
     /// What tells it from what has its key later.
     pub version: String,
+}
+
+/// What a large object is read in by those who are faster than one stream of the store.
+#[derive(Debug, Clone, Copy)]
+pub struct Pieces {
+    /// The bytes of each but the last.
+    pub size: NonZeroUsize,
+    /// How many are on their way at the same time.
+    pub at_once: NonZeroUsize,
 }
 
 /// Which keys are asked for.

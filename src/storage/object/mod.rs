@@ -1,5 +1,6 @@
 //! Homes in an object store: each is what begins with a prefix in a bucket.
 
+mod ahead;
 pub mod bucket;
 pub mod gcs;
 mod home;
@@ -8,6 +9,7 @@ mod lent;
 mod retry;
 pub mod s3;
 mod source;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod web;

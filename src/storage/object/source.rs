@@ -1,73 +1,74 @@
-//! An object that is read: one request from where the client wants it to the end, begun again where it breaks.
+//! An object that is read: in one stream by those who are slower than the store, in pieces ahead of those who are faster.
 
+use super::ahead::Ahead;
 use super::bucket::{Bucket, Object};
-use super::retry::PATIENCE;
-use crate::storage::{Error, Source};
-use std::io::{self, ErrorKind, Read};
+use super::stream::{Stream, Wanted};
+use crate::storage::Source;
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// So often in a row a stream may break without a byte.
-const BREAKS: u32 = 5;
+/// A stream is as long as one piece first, and as so many later; behind it is seen who waits for whom.
+const LONG: u64 = 8;
 
 pub(super) struct ObjectSource {
-    bucket: Arc<dyn Bucket>,
-    key: String,
-    object: Object,
-    stream: Option<Stream>,
+    wanted: Arc<Wanted>,
+    at: u64,
+    way: Option<Way>,
 }
 
-struct Stream {
-    body: Box<dyn Read + Send>,
-    offset: u64,
+/// How bytes come.
+struct Way {
+    bytes: Box<dyn Read + Send>,
+    began: Instant,
+    /// How much of the time since then was spent on waiting for the store.
+    waited: Duration,
 }
 
 impl ObjectSource {
     pub(super) fn new(bucket: Arc<dyn Bucket>, key: String, object: Object) -> ObjectSource {
-        ObjectSource { bucket, key, object, stream: None }
+        ObjectSource { wanted: Arc::new(Wanted { bucket, key, object }), at: 0, way: None }
     }
 
-    /// The stream that stands at an offset.
-    fn at(&mut self, offset: u64) -> io::Result<&mut Stream> {
-        let stream = match self.stream.take().filter(|stream| stream.offset == offset) {
-            Some(stream) => stream,
+    /// The way from here on, behind another one or none.
+    fn next_way(&self, last: Option<Way>) -> Way {
+        let (rest, pieces) = (self.at..self.size(), self.wanted.bucket.pieces());
+        let store_is_slower = last.as_ref().is_some_and(|last| last.waited * 2 > last.began.elapsed());
+        let ahead = if store_is_slower { Ahead::begin(&self.wanted, rest.clone(), pieces) } else { None };
+        let bytes: Box<dyn Read + Send> = match ahead {
+            Some(ahead) => Box::new(ahead),
             None => {
-                let body = self.bucket.read(&self.key, &self.object, offset).map_err(io::Error::other)?;
-                Stream { body, offset }
+                let length = pieces.size.get() as u64 * if last.is_some() { LONG } else { 1 };
+                Box::new(Stream::new(&self.wanted, rest.start..rest.end.min(rest.start.saturating_add(length))))
             }
         };
-        Ok(self.stream.insert(stream))
+        Way { bytes, began: Instant::now(), waited: Duration::ZERO }
     }
 }
 
 impl Source for ObjectSource {
     fn size(&self) -> u64 {
-        self.object.size
+        self.wanted.object.size
     }
 
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let left = usize::try_from(self.object.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let room = buffer.len().min(left);
-        let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else { return Ok(0) };
-        let (began, mut breaks) = (Instant::now(), 0);
+        if offset != self.at {
+            (self.at, self.way) = (offset, None);
+        }
+        if offset >= self.size() || buffer.is_empty() {
+            return Ok(0);
+        }
         loop {
-            let stream = self.at(offset)?;
-            let why = match stream.body.read(buffer) {
-                Ok(0) => io::Error::new(ErrorKind::UnexpectedEof, "the store ended the object too soon"),
-                Ok(length) => {
-                    stream.offset += length as u64;
-                    return Ok(length);
-                }
-                Err(error) => error,
-            };
-            self.stream = None;
-            breaks += 1;
-            let why = format!("{}/{} at {offset}: {why}", self.bucket.name(), self.key);
-            // One that was silent so long is not asked again.
-            if breaks == BREAKS || began.elapsed() > PATIENCE / 2 {
-                return Err(io::Error::other(Error::Unavailable(why)));
+            let mut way = self.way.take().unwrap_or_else(|| self.next_way(None));
+            let began = Instant::now();
+            let length = way.bytes.read(buffer)?;
+            way.waited += began.elapsed();
+            self.at += length as u64;
+            if length > 0 {
+                self.way = Some(way);
+                return Ok(length);
             }
-            log::debug!("{why}; once more");
+            self.way = Some(self.next_way(Some(way)));
         }
     }
 }

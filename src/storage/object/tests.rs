@@ -1,6 +1,6 @@
 //! Homes over a bucket that is kept in the memory.
 
-use super::bucket::{Bucket, Object, Page, Question, Writer};
+use super::bucket::{Bucket, Object, Page, Pieces, Question, Writer};
 use super::*;
 use crate::locks::lock;
 use crate::protocol::path::VirtualPath;
@@ -8,6 +8,8 @@ use crate::storage::{Detail, Error, Kind, Result, Write};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +23,10 @@ struct Memory {
     refused: Option<&'static str>,
     /// Every page says that there is the same one behind it.
     is_endless: bool,
+    /// How long it takes before an answer begins.
+    slowness: Duration,
+    /// What was asked of objects.
+    reads: Arc<Mutex<Vec<Range<u64>>>>,
 }
 
 const PAGE: usize = 3;
@@ -97,11 +103,18 @@ impl Bucket for Memory {
         Ok(page)
     }
 
-    fn read(&self, key: &str, _: &Object, from: u64) -> Result<Box<dyn Read + Send>> {
+    fn read(&self, key: &str, _: &Object, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
+        std::thread::sleep(self.slowness);
+        lock(&self.reads).push(range.clone());
         let bytes = lock(&self.objects).get(key).cloned().ok_or(Error::NotFound)?;
-        // Every answer breaks in the middle.
-        let rest = &bytes[usize::try_from(from).unwrap()..];
-        Ok(Box::new(std::io::Cursor::new(rest[..rest.len().div_ceil(2)].to_vec())))
+        let part = &bytes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+        // Every answer of a store that is in a hurry breaks in the middle.
+        let length = if self.slowness.is_zero() { part.len().div_ceil(2) } else { part.len() };
+        Ok(Box::new(std::io::Cursor::new(part[..length].to_vec())))
+    }
+
+    fn pieces(&self) -> Pieces {
+        Pieces { size: NonZeroUsize::new(1000).unwrap(), at_once: NonZeroUsize::new(3).unwrap() }
     }
 
     fn write(&self, key: &str) -> Result<Box<dyn Writer>> {
@@ -258,16 +271,53 @@ fn what_breaks_while_it_is_read_goes_on_where_it_broke() {
     let home = memory.home();
     let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
     put(&*home, "x", Write::Whole, &bytes).unwrap();
+    assert!(read_all(&*home, Duration::ZERO) == bytes);
+}
+
+/// All of `x`, with a pause behind each piece.
+fn read_all(home: &dyn Home, pause: Duration) -> Vec<u8> {
     let mut source = home.read(&path("x")).unwrap();
-    let (mut read, mut buffer) = (Vec::new(), [0; 1000]);
+    let (mut read, mut buffer) = (Vec::new(), [0; 900]);
     loop {
         let length = source.read_at(&mut buffer, read.len() as u64).unwrap();
         if length == 0 {
-            break;
+            return read;
         }
         read.extend_from_slice(&buffer[..length]);
+        std::thread::sleep(pause);
     }
-    assert!(read == bytes);
+}
+
+#[test]
+fn pieces_come_ahead_of_those_who_wait_for_the_store_and_of_nobody_else() {
+    let bytes: Vec<u8> = (0..=250).cycle().take(20_500).collect();
+    for (pause, is_ahead) in [(Duration::ZERO, true), (Duration::from_millis(30), false)] {
+        let memory = Memory { slowness: Duration::from_millis(4), ..Memory::default() };
+        let home = memory.home();
+        put(&*home, "x", Write::Whole, &bytes).unwrap();
+        assert!(read_all(&*home, pause) == bytes);
+        let reads = lock(&memory.reads);
+        assert_eq!(reads[0], 0..1000);
+        let pieces = (1..20).filter(|n| reads.contains(&(n * 1000..(n + 1) * 1000))).count();
+        assert_eq!(pieces, if is_ahead { 19 } else { 0 }, "{reads:?}");
+        assert_eq!(reads.contains(&(1000..9000)), !is_ahead, "{reads:?}");
+    }
+}
+
+#[test]
+fn who_becomes_slower_than_the_store_has_no_pieces_ahead_any_more() {
+    let memory = Memory { slowness: Duration::from_millis(4), ..Memory::default() };
+    let home = memory.home();
+    put(&*home, "x", Write::Whole, &[7; 40_000]).unwrap();
+    let mut source = home.read(&path("x")).unwrap();
+    let (mut at, mut buffer) = (0, [0; 1000]);
+    while at < 40_000 {
+        at += source.read_at(&mut buffer, at).unwrap() as u64;
+        std::thread::sleep(Duration::from_millis(if at < 5000 { 0 } else { 30 }));
+    }
+    let reads = lock(&memory.reads);
+    assert!(reads.contains(&(2000..3000)), "{reads:?}");
+    assert!(reads.iter().any(|range| range.end - range.start == 8000), "{reads:?}");
 }
 
 #[test]

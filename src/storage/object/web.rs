@@ -1,11 +1,13 @@
 //! What requests to every store have in common.
 
+use super::bucket::Object;
 use jiff::Timestamp;
 use std::fmt::Write;
 use std::io::Read;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 use ureq::http::request::Builder;
-use ureq::http::{Request, Response, Uri};
+use ureq::http::{Request, Response, StatusCode, Uri};
 use ureq::{Agent, AsSendBody};
 
 /// What is read of an answer that is no object.
@@ -60,6 +62,21 @@ pub(super) fn text(answer: Answer) -> Result<String, String> {
             return Err("an answer that takes too long".to_string());
         }
     }
+}
+
+/// The header that asks for some bytes of an object; none is needed for all.
+pub(super) fn span(range: &Range<u64>, object: &Object) -> Option<String> {
+    let is_whole = *range == (0..object.size);
+    (!is_whole).then(|| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
+}
+
+/// Whether the answer is just those. Who leaves the header out would send the beginning of the object in their place.
+pub(super) fn check_span(answer: &Answer, range: &Range<u64>, object: &Object) -> Result<(), String> {
+    let expected = if span(range, object).is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let length = header(answer, "content-length").and_then(|text| text.parse().ok());
+    let is_as_long = length.is_none_or(|length: u64| Some(length) == range.end.checked_sub(range.start));
+    let is_that = answer.status() == expected && is_as_long;
+    if is_that { Ok(()) } else { Err(format!("{} for a part of an object", answer.status())) }
 }
 
 /// The address of a store.

@@ -59,7 +59,7 @@ pub struct Begun {
 }
 
 /// What goes wrong.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// The connection ends, and nothing is done.
     HangUp,
@@ -75,6 +75,8 @@ pub enum Fault {
     Raw(&'static str),
     /// The answer is of another version.
     OtherVersion,
+    /// The answer comes so much later.
+    Late(Duration),
 }
 
 pub struct Asked {
@@ -294,6 +296,10 @@ fn talk(stream: &TcpStream, shared: &Mutex<State>) -> io::Result<()> {
             Some(Fault::Say(status, body)) => Answer::new(status, body),
             Some(Fault::Cut(length)) => {
                 cut = length;
+                answered()
+            }
+            Some(Fault::Late(delay)) => {
+                std::thread::sleep(delay);
                 answered()
             }
             Some(Fault::OtherVersion) => {

@@ -5,15 +5,16 @@ mod upload;
 
 pub use token::Credentials;
 
-use super::bucket::{Bucket, Object, Page, Question, Writer};
+use super::bucket::{Bucket, Object, Page, Pieces, Question, Writer};
 use super::retry::{Effort, Failure};
-use super::web::{self, Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
+use super::web::{self, Answer, Endpoint, encoded, query_string, seconds, text, time_of};
 use crate::protocol::shown::Shown;
 use crate::storage::{Error, Result};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
@@ -23,7 +24,8 @@ use ureq::http::{Request, StatusCode};
 const ENDPOINT: &str = "https://storage.googleapis.com";
 /// The name under which Google's own tools keep the time that a client gave.
 const MTIME: &str = "goog-reserved-file-mtime";
-
+/// Pieces of a download that are on their way at the same time.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 /// In so many steps every object can be copied.
 const MOST_STEPS: u32 = 10_000;
 
@@ -100,22 +102,19 @@ impl Bucket for Gcs {
         page(&answer).map_err(|why| self.0.nonsense(&why))
     }
 
-    fn read(&self, key: &str, object: &Object, from: u64) -> Result<Box<dyn Read + Send>> {
-        let range = format!("bytes={from}-");
-        let headers = [("range", range.as_str())];
+    fn read(&self, key: &str, object: &Object, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
+        let span = web::span(&range, object);
+        let headers: Vec<_> = span.iter().map(|span| ("range", span.as_str())).collect();
         let query = [("alt", "media"), ("generation", object.version.as_str())];
         let address = self.0.address_of(key);
-        let headers = if from > 0 { headers.as_slice() } else { &[] };
-        let call = Call { method: "GET", address: &address, query: &query, headers, ..Call::default() };
+        let call = Call { method: "GET", address: &address, query: &query, headers: &headers, ..Call::default() };
         let answer = self.0.ask(&call)?;
-        let expected = if from > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        let length = header(&answer, "content-length").and_then(|text| text.parse().ok());
-        match answer.status() == expected
-            && length.is_none_or(|length: u64| Some(length) == object.size.checked_sub(from))
-        {
-            true => Ok(Box::new(answer.into_body().into_reader())),
-            false => Err(self.0.nonsense(&format!("{} for a part of an object", answer.status()))),
-        }
+        web::check_span(&answer, &range, object).map_err(|why| self.0.nonsense(&why))?;
+        Ok(Box::new(answer.into_body().into_reader()))
+    }
+
+    fn pieces(&self) -> Pieces {
+        Pieces { size: self.0.settings.part_size, at_once: AT_ONCE }
     }
 
     fn write(&self, key: &str) -> Result<Box<dyn Writer>> {

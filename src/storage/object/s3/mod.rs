@@ -8,7 +8,7 @@ mod upload;
 pub use credentials::Credentials;
 pub use sign::Keys;
 
-use super::bucket::{Bucket, Object, Page, Question, Writer};
+use super::bucket::{Bucket, Object, Page, Pieces, Question, Writer};
 use super::retry::{Effort, Failure};
 use super::web::{self, Answer, Endpoint, encoded, header, query_string, seconds, text, time_of};
 use crate::protocol::shown::Shown;
@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use sign::{Signed, authorization, hash, moment};
 use std::io::Read;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -131,27 +132,23 @@ impl Bucket for S3 {
         answers::page(&body).map_err(|why| self.0.nonsense(&why))
     }
 
-    fn read(&self, key: &str, object: &Object, from: u64) -> Result<Box<dyn Read + Send>> {
-        let range = format!("bytes={from}-");
+    fn read(&self, key: &str, object: &Object, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
+        let span = web::span(&range, object);
         let mut headers = Vec::new();
         if !object.version.is_empty() {
             headers.push(("if-match", object.version.as_str()));
         }
-        if from > 0 {
-            headers.push(("range", &range));
-        }
+        headers.extend(span.as_deref().map(|span| ("range", span)));
         let answer = self.0.ask(&Call { method: "GET", key: Some(key), headers: &headers, ..Call::default() })?;
-        // Who leaves the range out would send the beginning of the object in the place of its end.
-        let expected = if from > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        let length = header(&answer, "content-length").and_then(|text| text.parse().ok());
-        let is_long_enough = length.is_none_or(|length: u64| Some(length) == object.size.checked_sub(from));
-        if answer.status() != expected || !is_long_enough {
-            return Err(self.0.nonsense(&format!("{} for a part of an object", answer.status())));
-        }
+        web::check_span(&answer, &range, object).map_err(|why| self.0.nonsense(&why))?;
         match header(&answer, "etag").is_none_or(|version| version == object.version) {
             true => Ok(Box::new(answer.into_body().into_reader())),
             false => Err(changed()),
         }
+    }
+
+    fn pieces(&self) -> Pieces {
+        Pieces { size: self.0.settings.part_size, at_once: self.0.settings.parts_in_flight }
     }
 
     fn write(&self, key: &str) -> Result<Box<dyn Writer>> {

@@ -68,7 +68,7 @@ impl Upload {
             parts.copy(key, object)?;
             upload.parts = Some(parts);
         } else if object.size > 0 {
-            s3.read(key, object, 0)?.take(object.size + 1).read_to_end(&mut upload.buffer)?;
+            s3.read(key, object, 0..object.size)?.take(object.size + 1).read_to_end(&mut upload.buffer)?;
             if upload.buffer.len() as u64 != object.size {
                 return Err(upload.client.nonsense("an object of another size than it has"));
             }
