@@ -118,15 +118,15 @@ pub const S3_KEYS: &[Key<S3Table>] = &[
     Key {
         name: "part_size",
         example: "\"8 MB\"",
-        doc: "Size of the parts in which larger files are sent, from 6 MB to 1 GB; an upload needs so much memory for each \
-              part on its way, and for one more.",
+        doc: "Size of the parts in which larger files go, from 6 MB to 1 GB; a transfer needs so much memory for each part \
+              on its way, and for one more.",
         takes: Takes::Size,
         set: |t, v| replace(&mut t.part_size, one(v).and_then(megabytes)),
     },
     Key {
         name: "parts_in_flight",
         example: "3",
-        doc: "Parts of one upload that are on their way at once, at most 64.",
+        doc: "Parts of one file that are on their way at once, at most 64.",
         takes: Takes::Number,
         set: |t, v| replace(&mut t.parts_in_flight, one(v).and_then(in_flight)),
     },
@@ -213,7 +213,7 @@ pub const GCS_KEYS: &[Key<GcsTable>] = &[
     Key {
         name: "part_size",
         example: "\"8 MB\"",
-        doc: "Size of the pieces in which larger files are sent, from 6 MB to 1 GB; an upload needs twice as much memory.",
+        doc: "Size of the pieces in which larger files go, from 6 MB to 1 GB; a transfer needs twice as much memory.",
         takes: Takes::Size,
         set: |t, v| replace(&mut t.part_size, one(v).and_then(megabytes)),
     },

@@ -25,7 +25,7 @@ const ENDPOINT: &str = "https://storage.googleapis.com";
 /// The name under which Google's own tools keep the time that a client gave.
 const MTIME: &str = "goog-reserved-file-mtime";
 /// Pieces of a download that are on their way at the same time.
-const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 /// In so many steps every object can be copied.
 const MOST_STEPS: u32 = 10_000;
 
