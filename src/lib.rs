@@ -63,6 +63,31 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A sink of one's own, which is told of each event, here of uploads:
+//!
+//! ```
+//! use django_ftpd::events::{Entry, Kind, Sink, Subject};
+//! use django_ftpd::server::Server;
+//! use std::sync::mpsc::{Sender, channel};
+//!
+//! struct Uploads(Sender<Vec<u8>>);
+//!
+//! impl Sink for Uploads {
+//!     fn record(&mut self, entry: &Entry) {
+//!         if let (Kind::FileReceived, Subject::Transfer { file, .. }) = (entry.event.kind, &entry.event.subject) {
+//!             let _ = self.0.send(file.real.clone()); // nobody listens any more: that ends no upload
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let (sender, uploads) = channel();
+//! let server = Server::bind("127.0.0.1:0")?.sink(Uploads(sender));
+//! # drop((server, uploads));
+//! # Ok(())
+//! # }
+//! ```
 
 // No input may end a thread: what can fail says so.
 #![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
