@@ -192,6 +192,23 @@ fn the_readme_names_every_event() {
 }
 
 #[test]
+fn every_configuration_in_the_readme_can_be_read() {
+    let (_, text) = document("README.md");
+    let directory = std::env::temp_dir().join(format!("django-ftpd-documents-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let examples: Vec<&str> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 10, "{}", examples.len());
+    for (number, example) in examples.iter().enumerate() {
+        let file = directory.join(format!("{number}.conf"));
+        std::fs::write(&file, example).unwrap();
+        let args = ["--config".into(), file.into_os_string()];
+        let result = django_ftpd::config::Config::load(args.into_iter(), std::iter::empty());
+        assert!(result.is_ok(), "{result:?} in\n{example}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
 fn the_tables_of_security_name_tests_that_exist() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let files = std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path());
