@@ -57,7 +57,8 @@ fn texts(bench: &Bench) {
         identity: (1, 2),
         link_target: None,
     };
-    let (clock, set, mut out) = (ListingClock::new(false), FactSet::default(), Vec::new());
+    let writer = facts::Writer::new(FactSet::default(), Permissions::all());
+    let (clock, mut out) = (ListingClock::new(false), Vec::new());
     bench.run("text: a line of LIST", || {
         out.clear();
         listing::write_line(black_box(&facts), b"november.pdf", &clock, &mut out);
@@ -65,7 +66,7 @@ fn texts(bench: &Bench) {
     });
     bench.run("text: a line of MLSD", || {
         out.clear();
-        facts::write(black_box(&facts), set, Permissions::all(), &mut out);
+        writer.write(black_box(&facts), &mut out);
         out.len()
     });
 }

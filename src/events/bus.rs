@@ -10,7 +10,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// Events that may wait; then sessions wait, and none is dropped.
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 1024;
 /// So many are handed on before the sinks are flushed.
 const BATCH: usize = 1024;
 /// What comes right behind a batch that nobody waits for is handed on with the next one: to be woken for each event costs

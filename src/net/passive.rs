@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 /// Strangers may come first; the client must still find room in the queue.
 const BACKLOG: i32 = 16;
-/// So many ports are tried first where any will do,
-const USUAL: usize = 500;
+/// So many ports are tried first where any will do (the sandbox has a rule for each, which the start takes time for),
+const USUAL: usize = 128;
 /// and no more than these before the kernel looks for one.
 const ATTEMPTS: usize = 4;
 

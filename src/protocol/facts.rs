@@ -1,9 +1,9 @@
 //! What is told about a file, and how MLSD and MLST tell it (RFC 3659, 7).
 
+use super::numbers::{decimal, hexadecimal, octal};
 use super::permission::{Permission, Permissions};
 use super::time;
 use jiff::Timestamp;
-use std::io::Write;
 
 /// What sort of thing a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,33 +119,82 @@ impl FactSet {
     }
 }
 
-/// Appends the facts and the one blank that ends them; the name follows.
-pub fn write(facts: &Facts, set: FactSet, permissions: Permissions, out: &mut Vec<u8>) {
-    let directory = facts.kind == Kind::Directory;
-    for fact in Fact::ALL.into_iter().filter(|fact| set.has(*fact)) {
-        out.extend_from_slice(fact.name().as_bytes());
-        out.push(b'=');
-        // Writing to a vector cannot fail.
-        let _ = match fact {
-            Fact::Type => out.write_all(match facts.kind {
-                Kind::Directory => b"dir".as_slice(),
-                Kind::File => b"file",
-                Kind::Other => b"OS.unix=other",
-            }),
-            Fact::Perm => out.write_all(&perm(directory, permissions)),
-            Fact::Size => write!(out, "{}", facts.size),
-            Fact::Modify => {
-                time::write(facts.modified, out);
-                Ok(())
+/// Writes chosen facts. What all files have in common, and all directories, is made once for a whole listing.
+#[derive(Debug)]
+pub struct Writer {
+    file: Vec<u8>,
+    directory: Vec<u8>,
+    other: Vec<u8>,
+    /// What differs from name to name.
+    own: Vec<Fact>,
+}
+
+impl Writer {
+    /// One for these facts, where so much is permitted.
+    pub fn new(set: FactSet, permissions: Permissions) -> Writer {
+        let common = |kind| common(kind, set, permissions);
+        let own = Fact::ALL.into_iter().filter(|&fact| set.has(fact) && !matches!(fact, Fact::Type | Fact::Perm));
+        Writer {
+            file: common(Kind::File),
+            directory: common(Kind::Directory),
+            other: common(Kind::Other),
+            own: own.collect(),
+        }
+    }
+
+    /// Appends the facts and the one blank that ends them; the name follows.
+    pub fn write(&self, facts: &Facts, out: &mut Vec<u8>) {
+        out.extend_from_slice(match facts.kind {
+            Kind::File => &self.file,
+            Kind::Directory => &self.directory,
+            Kind::Other => &self.other,
+        });
+        for &fact in &self.own {
+            begin(fact, out);
+            match fact {
+                Fact::Type | Fact::Perm => {}
+                Fact::Size => decimal(facts.size, out),
+                Fact::Modify => time::write(facts.modified, out),
+                Fact::Unique => {
+                    hexadecimal(facts.identity.0, out);
+                    out.push(b'g');
+                    hexadecimal(facts.identity.1, out);
+                }
+                Fact::UnixMode => {
+                    out.push(b'0');
+                    octal((facts.mode & 0o777).into(), out);
+                }
+                Fact::UnixUid => decimal(facts.uid.into(), out),
+                Fact::UnixGid => decimal(facts.gid.into(), out),
             }
-            Fact::Unique => write!(out, "{:x}g{:x}", facts.identity.0, facts.identity.1),
-            Fact::UnixMode => write!(out, "0{:o}", facts.mode & 0o777),
-            Fact::UnixUid => write!(out, "{}", facts.uid),
-            Fact::UnixGid => write!(out, "{}", facts.gid),
-        };
+            out.push(b';');
+        }
+        out.push(b' ');
+    }
+}
+
+fn begin(fact: Fact, out: &mut Vec<u8>) {
+    out.extend_from_slice(fact.name().as_bytes());
+    out.push(b'=');
+}
+
+/// The facts `type` and `perm`, which come first.
+fn common(kind: Kind, set: FactSet, permissions: Permissions) -> Vec<u8> {
+    let mut out = Vec::new();
+    if set.has(Fact::Type) {
+        begin(Fact::Type, &mut out);
+        out.extend_from_slice(match kind {
+            Kind::Directory => b"dir;",
+            Kind::File => b"file;",
+            Kind::Other => b"OS.unix=other;",
+        });
+    }
+    if set.has(Fact::Perm) {
+        begin(Fact::Perm, &mut out);
+        out.extend(perm(kind == Kind::Directory, permissions));
         out.push(b';');
     }
-    out.push(b' ');
+    out
 }
 
 /// The `perm` fact: the account's letters that make sense here, with RFC 3659's own `c` and `p` for directories.
@@ -185,7 +234,7 @@ mod tests {
 
     fn written(kind: Kind, set: FactSet) -> String {
         let mut out = Vec::new();
-        write(&sample(kind), set, Permissions::from_letters("elradfmw"), &mut out);
+        Writer::new(set, Permissions::from_letters("elradfmw")).write(&sample(kind), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -195,6 +244,11 @@ mod tests {
         assert_eq!(written(Kind::File, FactSet::default()), file);
         let set = FactSet::parse("Type;UNIX.mode;perm;nonsense;");
         assert_eq!(written(Kind::Directory, set), "type=dir;perm=eldfmcp;unix.mode=0755; ");
+        let set = FactSet::of(Fact::ALL);
+        let all = "type=OS.unix=other;perm=radfw;size=1234;modify=20260102030405;unique=801gff;unix.mode=0640;\
+                   unix.uid=1000;unix.gid=100; ";
+        assert_eq!(written(Kind::Other, set), all);
+        assert_eq!(written(Kind::File, FactSet::of([])), " ");
     }
 
     #[test]

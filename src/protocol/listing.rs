@@ -1,8 +1,8 @@
 //! The lines of LIST and the names of NLST.
 
 use super::facts::{Facts, Kind};
+use super::numbers::{decimal_to_the_left, decimal_to_the_right};
 use super::time::ListingClock;
-use std::io::Write;
 
 /// Appends one line of LIST: `-rw-r--r--   1 1000     100          1234 Nov 20 22:37 name`.
 pub fn write_line(facts: &Facts, name: &[u8], clock: &ListingClock, out: &mut Vec<u8>) {
@@ -13,12 +13,22 @@ pub fn write_line(facts: &Facts, name: &[u8], clock: &ListingClock, out: &mut Ve
         (None, Kind::Other) => b's',
     };
     out.push(kind);
-    for (bit, letter) in b"rwxrwxrwx".iter().enumerate() {
-        let set = facts.mode & (0o400 >> bit) != 0;
-        out.push(if set { *letter } else { b'-' });
+    let mut mode = *b"rwxrwxrwx";
+    for (bit, letter) in mode.iter_mut().enumerate() {
+        if facts.mode & (0o400 >> bit) == 0 {
+            *letter = b'-';
+        }
     }
-    // Writing to a vector cannot fail.
-    let _ = write!(out, " {:>3} {:<8} {:<8} {:>8} ", facts.links, facts.uid, facts.gid, facts.size);
+    out.extend_from_slice(&mode);
+    out.push(b' ');
+    decimal_to_the_right(facts.links, 3, out);
+    out.push(b' ');
+    decimal_to_the_left(facts.uid.into(), 8, out);
+    out.push(b' ');
+    decimal_to_the_left(facts.gid.into(), 8, out);
+    out.push(b' ');
+    decimal_to_the_right(facts.size, 8, out);
+    out.push(b' ');
     clock.write(facts.modified, out);
     out.push(b' ');
     push_name(name, out);
@@ -37,7 +47,12 @@ pub fn write_name(name: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a name byte for byte, but for what would end the line: such a file can't be named in a command either.
 fn push_name(name: &[u8], out: &mut Vec<u8>) {
-    out.extend(name.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b'?' } else { *byte }));
+    let ends_line = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    if name.iter().any(ends_line) {
+        out.extend(name.iter().map(|byte| if ends_line(byte) { b'?' } else { *byte }));
+    } else {
+        out.extend_from_slice(name);
+    }
 }
 
 /// Splits the argument of LIST and NLST: `-flags` as for ls(1), of which only `R` means something here, and the path.

@@ -12,6 +12,7 @@ pub mod json;
 pub mod line;
 pub mod listing;
 pub mod network;
+mod numbers;
 pub mod path;
 pub mod permission;
 pub mod protection;

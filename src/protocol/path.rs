@@ -64,7 +64,8 @@ impl VirtualPath {
         path
     }
 
-    fn push(&mut self, name: &[u8]) {
+    /// Goes to a name in this directory, which is neither `.` nor `..`.
+    pub fn push(&mut self, name: &[u8]) {
         if !self.is_root() {
             self.bytes.push(b'/');
         }
@@ -77,6 +78,12 @@ impl VirtualPath {
             Some(0) | None => VirtualPath::root(),
             Some(slash) => VirtualPath { bytes: self.bytes[..slash].to_vec() },
         }
+    }
+
+    /// Goes to the directory that holds it; the root stays where it is.
+    pub fn pop(&mut self) {
+        let slash = self.bytes.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        self.bytes.truncate(slash.max(1));
     }
 
     /// The last component; none for the root.
@@ -153,12 +160,20 @@ mod tests {
 
     #[test]
     fn parts_are_told_apart() {
-        let path = VirtualPath::root().join(b"a/b");
+        let mut path = VirtualPath::root().join(b"a/b");
         assert_eq!((path.name(), path.parent().to_string()), (Some(b"b".as_slice()), "/a".into()));
         assert_eq!(VirtualPath::root().name(), None);
         assert_eq!(VirtualPath::root().relative(), Path::new("."));
         assert_eq!(path.relative(), Path::new("a/b"));
         assert_eq!(path.components().count(), 2);
+        path.push(b"c");
+        assert_eq!(path.to_string(), "/a/b/c");
+        for above in ["/a/b", "/a", "/", "/"] {
+            path.pop();
+            assert_eq!(path.to_string(), above);
+        }
+        path.push(b"x");
+        assert_eq!(path.to_string(), "/x");
         let within = |inner: &str, outer: &str| {
             VirtualPath::root().join(inner.as_bytes()).is_within(&VirtualPath::root().join(outer.as_bytes()))
         };

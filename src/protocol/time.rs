@@ -1,8 +1,10 @@
 //! Times in commands and facts: `YYYYMMDDHHMMSS`, always UTC (RFC 3659, 2.3).
 
+use super::numbers::two_digits;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
+use std::ops::RangeInclusive;
 
 /// `20260102030405`, or with a fraction `20260102030405.678`.
 pub fn parse(text: &[u8]) -> Option<Timestamp> {
@@ -37,23 +39,36 @@ pub fn parse_short(text: &[u8]) -> Option<Timestamp> {
 /// Appends `YYYYMMDDHHMMSS`.
 pub fn write(time: Timestamp, out: &mut Vec<u8>) {
     let t = Offset::UTC.to_datetime(time);
-    digits(out, t.year().unsigned_abs().into(), 4);
+    write_year(&t, out);
     for part in [t.month(), t.day(), t.hour(), t.minute(), t.second()] {
-        digits(out, part.unsigned_abs().into(), 2);
+        two_digits(part.unsigned_abs(), out);
     }
+}
+
+/// Appends four digits: no calendar here has more.
+fn write_year(time: &DateTime, out: &mut Vec<u8>) {
+    let year = time.year().unsigned_abs();
+    two_digits((year / 100) as u8, out);
+    two_digits((year % 100) as u8, out);
 }
 
 /// How listings show times: in UTC, or in the local time of the host.
 #[derive(Debug, Clone)]
 pub struct ListingClock {
     zone: Option<TimeZone>,
-    now: Timestamp,
+    /// When the year is clear.
+    recent: RangeInclusive<Timestamp>,
 }
 
 impl ListingClock {
     /// A clock for one listing that begins now.
     pub fn new(local: bool) -> ListingClock {
-        ListingClock { zone: local.then(TimeZone::system), now: Timestamp::now() }
+        ListingClock::at(Timestamp::now(), local.then(TimeZone::system))
+    }
+
+    fn at(now: Timestamp, zone: Option<TimeZone>) -> ListingClock {
+        let start = now.checked_sub((180 * 24).hours()).unwrap_or(Timestamp::MIN);
+        ListingClock { zone, recent: start..=now }
     }
 
     /// Appends `Nov 20 22:37`, or `Nov 20  2025` beyond 180 days and for the future.
@@ -66,24 +81,16 @@ impl ListingClock {
         let month = 3 * usize::from(t.month().unsigned_abs() - 1);
         out.extend_from_slice(&MONTHS[month..month + 3]);
         out.push(b' ');
-        digits(out, t.day().unsigned_abs().into(), 2);
-        let recent = self.now.checked_sub((180 * 24).hours()).is_ok_and(|start| (start..=self.now).contains(&time));
-        if recent {
+        two_digits(t.day().unsigned_abs(), out);
+        if self.recent.contains(&time) {
             out.push(b' ');
-            digits(out, t.hour().unsigned_abs().into(), 2);
+            two_digits(t.hour().unsigned_abs(), out);
             out.push(b':');
-            digits(out, t.minute().unsigned_abs().into(), 2);
+            two_digits(t.minute().unsigned_abs(), out);
         } else {
             out.extend_from_slice(b"  ");
-            digits(out, t.year().unsigned_abs().into(), 4);
+            write_year(&t, out);
         }
-    }
-}
-
-/// Appends a number with leading zeros.
-fn digits(out: &mut Vec<u8>, number: u32, width: u32) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (number / 10u32.pow(place) % 10) as u8);
     }
 }
 
@@ -113,7 +120,7 @@ mod tests {
     #[test]
     fn listings_show_the_year_when_it_is_not_clear() {
         let now = parse(b"20261120120000").unwrap();
-        let clock = ListingClock { zone: None, now };
+        let clock = ListingClock::at(now, None);
         let line = |text: &str| {
             let mut out = Vec::new();
             clock.write(parse(text.as_bytes()).unwrap(), &mut out);

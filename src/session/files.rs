@@ -55,7 +55,8 @@ fn machine_facts(workspace: &Workspace, talk: &Talk<'_>, path: &RawPath) -> Resu
     let path = workspace.at(path);
     let found = workspace.home.facts(&path, Detail::Follow)?;
     let mut line = Vec::new();
-    facts::write(&found, talk.modes.facts, workspace.permissions_at(&path), &mut line);
+    let writer = facts::Writer::new(talk.modes.facts, workspace.permissions_at(&path));
+    writer.write(&found, &mut line);
     line.extend_from_slice(path.as_bytes());
     let first = [b"Listing ".as_slice(), &quoted(path.as_bytes()), b":"].concat();
     Ok(Reply::lines(250, first, [line], "End MLST."))

@@ -86,7 +86,7 @@ pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -
 
 /// MLSD.
 pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
-    let path = workspace.at(raw);
+    let mut path = workspace.at(raw);
     talk.handle.show(path.as_bytes(), None, None);
     let mut listing = match workspace.home.list(&path, Detail::Follow) {
         Ok(listing) => listing,
@@ -95,12 +95,17 @@ pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &Raw
         }
         Err(error) => return Ok(errors::refusal(&error)),
     };
-    let set = talk.modes.facts;
+    let permissions = workspace.account.permissions;
+    let writer = |permissions| facts::Writer::new(talk.modes.facts, permissions);
+    let (usual, read_only) = (writer(permissions), writer(permissions.for_reading()));
     send(talk, &mut |out| {
         listing.next().map(|entry| {
             let entry = entry?;
             if let Some(found) = &entry.facts {
-                facts::write(found, set, workspace.permissions_at(&path.join(&entry.name)), out);
+                path.push(&entry.name);
+                let writer = if workspace.home.is_read_only(&path) { &read_only } else { &usual };
+                path.pop();
+                writer.write(found, out);
                 write_name(&entry.name, out);
             }
             Ok(())

@@ -147,10 +147,19 @@ impl Beneath {
     }
 
     /// What a listing tells of a name whose own attributes are known.
-    pub(super) fn facts_of_entry(&self, path: &VirtualPath, stat: &Stat, detail: Detail) -> Result<Facts> {
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            return Ok(facts_of(stat));
+    pub(super) fn facts_of_entry(
+        &self,
+        stat: &Stat,
+        detail: Detail,
+        path: impl FnOnce() -> VirtualPath,
+    ) -> Result<Facts> {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => self.facts_behind(&path(), stat, detail),
+            _ => Ok(facts_of(stat)),
         }
+    }
+
+    fn facts_behind(&self, path: &VirtualPath, stat: &Stat, detail: Detail) -> Result<Facts> {
         match (self.open(path, OFlags::PATH, Mode::empty()), detail) {
             (Ok(handle), Detail::Follow | Detail::Names) => Ok(facts_of(&rustix::fs::fstat(handle)?)),
             (Ok(_), Detail::ShowLinks) => self.facts_of_link(path, stat),

@@ -4,17 +4,20 @@
 use super::beneath::Beneath;
 use super::hidden::{is_hidden, sweep};
 use crate::storage::{Detail, Entry, Error, Result, VirtualPath};
-use rustix::fs::{AtFlags, Dir, FileType};
-use std::ffi::OsStr;
+use rustix::fs::{AtFlags, FileType, RawDir};
+use rustix::io::Errno;
+use std::ffi::{CStr, OsStr};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-/// Names are held up to so many bytes.
-const HELD: usize = 512 * 1024;
+/// Names are held up to so many bytes to be sorted.
+const HELD: usize = 512 << 10;
+/// What the kernel tells at once; of more names than are held, what it still has at hand when they are looked at.
+const READ: usize = 16 << 10;
 
 pub(super) struct Entries {
-    directory: Dir,
+    directory: OwnedFd,
     beneath: Beneath,
     path: VirtualPath,
     detail: Detail,
@@ -22,7 +25,7 @@ pub(super) struct Entries {
     exhausted: bool,
 }
 
-/// Names in one piece of memory.
+/// Names in one piece of memory, each with the NUL that the kernel wants.
 #[derive(Default)]
 struct Names {
     text: Vec<u8>,
@@ -32,45 +35,52 @@ struct Names {
 
 impl Entries {
     pub(super) fn new(directory: OwnedFd, beneath: Beneath, path: VirtualPath, detail: Detail) -> Result<Entries> {
-        let directory = Dir::new(directory)?;
         let mut entries = Entries { directory, beneath, path, detail, names: Names::default(), exhausted: false };
-        entries.read_ahead()?;
+        entries.read_ahead(HELD)?;
         if entries.exhausted {
             entries.names.sort();
         }
         Ok(entries)
     }
 
-    /// Fills the held names from the directory.
-    fn read_ahead(&mut self) -> Result<()> {
+    /// Fills the held names from the directory until they are so many bytes.
+    fn read_ahead(&mut self, held: usize) -> Result<()> {
         self.names.clear();
-        while self.names.text.len() < HELD {
-            let Some(entry) = self.directory.read() else {
-                self.exhausted = true;
-                return Ok(());
+        let mut buffer = Vec::with_capacity(READ);
+        let mut directory = RawDir::new(&self.directory, buffer.spare_capacity_mut());
+        // What the kernel has told is taken in full.
+        while self.names.text.len() < held || !directory.is_buffer_empty() {
+            let entry = match directory.next() {
+                Some(Err(Errno::INTR)) => continue,
+                // The directory itself may be gone.
+                None | Some(Err(Errno::NOENT)) => {
+                    self.exhausted = true;
+                    return Ok(());
+                }
+                Some(entry) => entry?,
             };
-            let entry = entry?;
             let name = entry.file_name().to_bytes();
             if is_hidden(name) {
-                sweep(self.directory.fd()?, OsStr::from_bytes(name));
+                sweep(&self.directory, OsStr::from_bytes(name));
             } else if !matches!(name, b"." | b"..") {
-                self.names.push(name, entry.file_type());
+                self.names.push(entry.file_name(), entry.file_type());
             }
         }
         Ok(())
     }
 
     /// An entry; none if it has gone meanwhile, or is a link that leads out.
-    fn entry(&self, name: Vec<u8>, kind: FileType) -> Result<Option<Entry>> {
+    fn entry(&self, name: &CStr, kind: FileType) -> Result<Option<Entry>> {
+        let entry = |facts| Ok(Some(Entry { name: name.to_bytes().to_vec(), facts }));
         let certain = !matches!(kind, FileType::Symlink | FileType::Unknown);
         if self.detail == Detail::Names && certain {
-            return Ok(Some(Entry { name, facts: None }));
+            return entry(None);
         }
-        let facts = rustix::fs::statat(self.directory.fd()?, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW)
+        let facts = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(Error::from)
-            .and_then(|stat| self.beneath.facts_of_entry(&self.path.join(&name), &stat, self.detail));
+            .and_then(|stat| self.beneath.facts_of_entry(&stat, self.detail, || self.path.join(name.to_bytes())));
         match facts {
-            Ok(facts) => Ok(Some(Entry { name, facts: (self.detail != Detail::Names).then_some(facts) })),
+            Ok(facts) => entry((self.detail != Detail::Names).then_some(facts)),
             Err(Error::Io(error)) => Err(Error::Io(error)),
             Err(_) => Ok(None),
         }
@@ -86,7 +96,7 @@ impl Iterator for Entries {
                 if self.exhausted {
                     return None;
                 }
-                match self.read_ahead() {
+                match self.read_ahead(READ) {
                     Ok(()) => continue,
                     Err(error) => {
                         self.exhausted = true;
@@ -94,7 +104,7 @@ impl Iterator for Entries {
                     }
                 }
             };
-            if let Some(entry) = self.entry(name, kind).transpose() {
+            if let Some(entry) = self.entry(self.names.at(name), kind).transpose() {
                 return Some(entry);
             }
         }
@@ -108,10 +118,10 @@ impl Names {
         self.next = 0;
     }
 
-    fn push(&mut self, name: &[u8], kind: FileType) {
-        // HELD and NAME_MAX keep these far below 4 GiB.
+    fn push(&mut self, name: &CStr, kind: FileType) {
+        // HELD and READ keep these far below 4 GiB.
         let start = self.text.len() as u32;
-        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(name.to_bytes_with_nul());
         self.ends.push((start..self.text.len() as u32, kind));
     }
 
@@ -120,9 +130,14 @@ impl Names {
         self.ends.sort_unstable_by_key(|(range, _)| &text[range.start as usize..range.end as usize]);
     }
 
-    fn pop(&mut self) -> Option<(Vec<u8>, FileType)> {
-        let (range, kind) = self.ends.get(self.next)?;
+    fn pop(&mut self) -> Option<(Range<u32>, FileType)> {
+        let next = self.ends.get(self.next)?;
         self.next += 1;
-        Some((self.text.get(range.start as usize..range.end as usize)?.to_vec(), *kind))
+        Some(next.clone())
+    }
+
+    fn at(&self, name: Range<u32>) -> &CStr {
+        let text = self.text.get(name.start as usize..name.end as usize).unwrap_or_default();
+        CStr::from_bytes_with_nul(text).unwrap_or_default()
     }
 }

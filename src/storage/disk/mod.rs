@@ -86,7 +86,7 @@ impl Home for DiskHome {
         if detail == Detail::ShowLinks && !path.is_root() {
             let (parent, name) = self.beneath.parent(path)?;
             let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            return self.beneath.facts_of_entry(path, &stat, detail);
+            return self.beneath.facts_of_entry(&stat, detail, || path.clone());
         }
         let handle = self.beneath.open(path, OFlags::PATH, Mode::empty())?;
         Ok(facts_of(&rustix::fs::fstat(handle)?))
