@@ -1,6 +1,6 @@
 //! `django-ftpd check`: accounts, homes, files and the process, and that nothing is changed by it.
 
-use crate::support::{Builder, Report, TestServer, check, eventually, may_become_others, people};
+use crate::support::{Builder, Report, TestServer, check, copy_program, eventually, may_become_others, people};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -184,7 +184,7 @@ fn who_is_not_root_can_become_nobody_else_and_has_no_low_ports() {
     let builder = good_site();
     let open = |path: &Path| fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     let binary = builder.outside("django-ftpd");
-    fs::copy(env!("CARGO_BIN_EXE_django-ftpd"), &binary).unwrap();
+    copy_program(&binary);
     [builder.outside("").as_path(), &binary].into_iter().for_each(open);
     let check = |args: &[&str]| {
         let words: &[&str] = match rustix::process::geteuid().is_root() {

@@ -1,6 +1,6 @@
 //! The control socket: what the commands do, whose socket is trusted, and who comes to it with what.
 
-use crate::support::{Client, Signal, TestServer, Tls, eventually, noise};
+use crate::support::{Client, Signal, TestServer, Tls, copy_program, eventually, noise};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -308,7 +308,7 @@ fn as_nobody(server: &TestServer, words: &[&str]) -> (i32, String) {
     // Their own copy, for what root has built may be out of their reach.
     let copy = server.outside("their-ftpd");
     if !copy.exists() {
-        std::fs::copy(env!("CARGO_BIN_EXE_django-ftpd"), &copy).unwrap();
+        copy_program(&copy);
         std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
     }
     let mut command = std::process::Command::new(copy);
@@ -386,7 +386,7 @@ fn root_may_ask_a_server_that_somebody_else_runs_at_home() {
     assert!(is_root(), "this test becomes other users: run it as root");
     let scratch = TestServer::with(&[]);
     let (copy, home) = (scratch.outside("their-ftpd"), scratch.outside("theirs"));
-    std::fs::copy(env!("CARGO_BIN_EXE_django-ftpd"), &copy).unwrap();
+    copy_program(&copy);
     std::fs::create_dir(&home).unwrap();
     std::os::unix::fs::chown(&home, Some(NOBODY), Some(NOBODY)).unwrap();
     let socket = home.join("c.sock").display().to_string();

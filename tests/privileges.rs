@@ -1,6 +1,6 @@
 //! Root becomes another user. Who is not root proves the refusal instead.
 
-use crate::support::{Builder, Client, Signal, TestServer, eventually, port_of_root};
+use crate::support::{Builder, Client, Signal, TestServer, copy_program, eventually, port_of_root};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -215,7 +215,7 @@ fn who_is_that_user_already_needs_no_root_and_who_is_another_does() {
         (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
     };
     let program = builder.outside("django-ftpd");
-    std::fs::copy(env!("CARGO_BIN_EXE_django-ftpd"), &program).unwrap();
+    copy_program(&program);
     let start = |user: &str| {
         let mut command = Command::new(&program);
         command.args(["serve", "--database", builder.outside("site.sqlite3").to_str().unwrap()]);

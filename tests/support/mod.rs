@@ -23,6 +23,8 @@ pub use managed::{Done, Managed, finish};
 pub use server::{Builder, Signal, TestServer, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -53,6 +55,13 @@ pub fn port_of_root() -> u16 {
     let next = || 600 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 400;
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     (0..400).map(|_| next()).find(is_free).unwrap_or(600)
+}
+
+/// Puts a copy of the program there. Another process writes it: what this one has open to write, a child that is being
+/// started elsewhere has open, too, and then the copy can't be started.
+pub fn copy_program(to: &Path) {
+    let copied = Command::new("cp").args([Path::new(env!("CARGO_BIN_EXE_django-ftpd")), to]).status().unwrap();
+    assert!(copied.success());
 }
 
 /// Bytes that no compression or text mode leaves alone.
