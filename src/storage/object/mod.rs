@@ -1,6 +1,9 @@
 //! Homes in an object store: each is what begins with a prefix in a bucket.
 
 pub mod bucket;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gcs;
 mod home;
 mod keys;
