@@ -4,12 +4,12 @@
 //! more transfers there were in the last minute, the longer that takes: each leaves a port behind that is not free for
 //! it, but for us.
 
-use crate::locks::lock;
+use crate::locks::{Mutex, lock};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 /// Strangers may come first; the client must still find room in the queue.
 const BACKLOG: i32 = 16;

@@ -1,12 +1,12 @@
 //! Who is on, and how many may be.
 
 use super::tally::Refused;
-use crate::locks::lock;
+use crate::locks::{Condvar, Mutex, MutexGuard, lock};
 use crate::session::{Arrival, Ending, Handle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A client that has not logged in for so long gives its place to the next.
