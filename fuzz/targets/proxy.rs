@@ -24,7 +24,8 @@ fuzz_target!(|input: &[u8]| {
         }
     };
     // As it would be, a byte at a time: no shorter beginning is whole, and none is refused that could become one.
-    let first = (0..=length).map(|end| Header::parse(&input[..end])).find(|header| !matches!(header, Ok(Header::Needs(_))));
+    let first =
+        (0..=length).map(|end| Header::parse(&input[..end])).find(|header| !matches!(header, Ok(Header::Needs(_))));
     match (read, first) {
         (Some(Ok(header)), first) => {
             assert_eq!(first, Some(Ok(header)));

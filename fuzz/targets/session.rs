@@ -261,7 +261,8 @@ impl<'h> Client<'h> {
 
     fn wait(&self) {
         let data = self.data.as_ref();
-        let wants = |data: &Data| if data.sent < self.payload.len() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        let wants =
+            |data: &Data| if data.sent < self.payload.len() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let mut fds = vec![PollFd::new(&self.control, PollFlags::IN), PollFd::new(&self.house.active, PollFlags::IN)];
         fds.extend(data.map(|data| PollFd::new(&data.stream, wants(data))));
         let most = Timespec { tv_sec: 0, tv_nsec: MOMENT.as_nanos() as i64 };
@@ -324,7 +325,9 @@ impl<'h> Client<'h> {
 
     /// How many of the replies say where the client is.
     fn asked_where(&self) -> usize {
-        self.replies().filter(|line| line.starts_with(b"257 ") && line.ends_with(b"is the current directory.\r\n")).count()
+        self.replies()
+            .filter(|line| line.starts_with(b"257 ") && line.ends_with(b"is the current directory.\r\n"))
+            .count()
     }
 
     /// What was said is lines of replies, and nothing of what nobody may see.
