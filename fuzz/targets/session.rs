@@ -11,6 +11,7 @@ use django_ftpd::server::{Remote, Server};
 use django_ftpd::session::Settings;
 use libfuzzer_sys::fuzz_target;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::SIGPIPE;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -80,6 +81,8 @@ impl Accounts for Everybody {
 
 impl House {
     fn build() -> House {
+        // A program of Rust ignores it from the start; this one begins in C++, and sendfile(2) would end it.
+        signal_hook::flag::register(SIGPIPE, Arc::default()).expect("a signal that can be caught");
         let place = PathBuf::from(format!("/dev/shm/django-ftpd-fuzz-session-{}", std::process::id()));
         fs::create_dir_all(place.join("outside")).expect("room");
         fs::write(place.join("secret"), SECRET).expect("room");
