@@ -1,6 +1,8 @@
 //! Locks that a panic does not close: what ours guard is consistent between statements, so who comes next can go on.
+//! `tests/races` has others in the place of this file, which try in which order threads may come.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+pub use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// Locks, also after a panic elsewhere.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,6 +4,9 @@ mod cache;
 mod command;
 mod database;
 mod export;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod home;
 mod password;
 mod rules;

@@ -42,7 +42,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
+pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<File, Problem> {
     // "name:line" of a position in the file.
     let at = |position: usize| {
         let newlines = bytes.iter().take(position).filter(|byte| **byte == b'\n').count();

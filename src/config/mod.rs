@@ -6,6 +6,9 @@
 
 mod control;
 mod file;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod help;
 pub mod manual;
 pub mod options;

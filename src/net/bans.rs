@@ -164,6 +164,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
     #[test]
     fn a_ban_comes_with_the_last_failure_and_goes_with_time() {
@@ -177,6 +178,43 @@ mod tests {
         assert!(bans.is_banned_at(ann, after(118)) && !bans.is_banned_at(bob, after(60)));
         assert!(!bans.is_banned_at(ann, after(119)));
         assert!(!bans.note_failure_at(ann, after(200)));
+    }
+
+    /// Whoever fails whenever: an address is banned exactly when its failures, read from the first to the last, say so.
+    #[test]
+    fn bans_are_what_the_failures_of_an_address_say() {
+        const PERIOD: Duration = Duration::from_secs(60);
+        let (bans, start) = (Bans::new(3, PERIOD), Instant::now());
+        let mut failures = vec![Vec::new(); 4];
+        // Until when an address is banned that has failed at these times.
+        let read = |times: &[Instant]| {
+            let (mut window, mut until) = (Vec::new(), None);
+            for &time in times {
+                if until.is_some_and(|until| time < until) {
+                    continue;
+                }
+                if until.take().is_some() || window.first().is_some_and(|first| time >= *first + PERIOD) {
+                    window.clear();
+                }
+                window.push(time);
+                until = (window.len() == 3).then_some(time + PERIOD);
+            }
+            until
+        };
+        let mut now = start;
+        for step in 0..5000_u64 {
+            let roll = BuildHasherDefault::<DefaultHasher>::default().hash_one(step);
+            now += Duration::from_secs(roll >> 8 & 15);
+            let number = (roll & 3) as usize;
+            let address = IpAddr::from([10, 0, 0, number as u8]);
+            let was_banned = read(&failures[number]).is_some_and(|until| now < until);
+            assert_eq!(bans.is_banned_at(address, now), was_banned);
+            if roll >> 16 & 3 != 0 {
+                failures[number].push(now);
+                let is_banned = read(&failures[number]).is_some_and(|until| now < until);
+                assert_eq!(bans.note_failure_at(address, now), is_banned && !was_banned);
+            }
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! more transfers there were in the last minute, the longer that takes: each leaves a port behind that is not free for
 //! it, but for us.
 
-use crate::locks::lock;
+use crate::locks::{Mutex, lock};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 /// Strangers may come first; the client must still find room in the queue.
 const BACKLOG: i32 = 16;
@@ -205,6 +205,7 @@ fn random_below(count: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
     fn local() -> SocketAddr {
         "127.0.0.1:21".parse().unwrap()
@@ -229,6 +230,36 @@ mod tests {
         assert_eq!(pool.listen(local()).unwrap_err().kind(), ErrorKind::AddrInUse);
         let freed = held.pop().unwrap().port();
         assert_eq!(pool.listen(local()).unwrap().port(), freed);
+    }
+
+    /// Taken and given back in whatever order, by one or by many: a port has one at a time, and all come back.
+    #[test]
+    fn a_port_is_lent_to_one_at_a_time_whoever_comes_and_goes() {
+        let ports = free_ports(4);
+        let pool = PassivePorts::of(ports.clone());
+        let lent = Mutex::new(Vec::new());
+        let come_and_go = |seed: u64| {
+            let mut held: Vec<PassivePort> = Vec::new();
+            for step in 0..200 {
+                let roll = BuildHasherDefault::<DefaultHasher>::default().hash_one((seed, step));
+                if roll & 1 == 0 && !held.is_empty() {
+                    let port = held.swap_remove((roll >> 8) as usize % held.len());
+                    lock(&lent).retain(|lent| *lent != port.port());
+                } else if let Ok(port) = pool.listen(local()) {
+                    let mut lent = lock(&lent);
+                    assert!(!lent.contains(&port.port()), "{} is lent twice", port.port());
+                    lent.push(port.port());
+                    held.push(port);
+                } else {
+                    assert!(held.len() <= ports.len());
+                }
+            }
+            lock(&lent).retain(|lent| !held.iter().any(|port| port.port() == *lent));
+        };
+        std::thread::scope(|scope| (0..4).for_each(|seed| drop(scope.spawn(move || come_and_go(seed)))));
+        assert_eq!(pool.usage(), Some((0, 4)));
+        let all: Vec<_> = ports.iter().map(|_| pool.listen(local()).unwrap()).collect();
+        assert_eq!(pool.usage(), Some((all.len(), 4)));
     }
 
     #[test]

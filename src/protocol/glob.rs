@@ -23,11 +23,16 @@ impl Pattern {
     /// Reads a pattern; every text is one.
     pub fn parse(text: &[u8]) -> Pattern {
         let (mut parts, mut rest) = (Vec::new(), text);
+        // Where one class has no end, no later one has.
+        let mut may_end = true;
         while let Some((&byte, tail)) = rest.split_first() {
             let (part, tail) = match byte {
                 b'*' => (Part::Star, tail),
                 b'?' => (Part::Any, tail),
-                b'[' => class(tail).unwrap_or((Part::Byte(b'['), tail)),
+                b'[' if may_end => class(tail).unwrap_or_else(|| {
+                    may_end = false;
+                    (Part::Byte(b'['), tail)
+                }),
                 byte => (Part::Byte(byte), tail),
             };
             parts.push(part);
@@ -131,6 +136,7 @@ mod tests {
             let pattern = Pattern::parse(pattern.as_bytes());
             (0..100).for_each(|_| assert!(!pattern.matches(&[b'a'; 255])));
         }
+        assert!(!Pattern::parse(&[b'['; 1_000_000]).matches(b"["));
         assert!(start.elapsed().as_millis() < 1000);
     }
 }

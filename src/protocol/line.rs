@@ -74,7 +74,7 @@ impl LineBuffer {
                 self.bytes.clear();
                 None
             }
-            None if self.bytes.len() > MAX_LINE => {
+            None if self.is_full() => {
                 self.bytes.clear();
                 self.dropping = true;
                 Some(Line::TooLong)
@@ -95,9 +95,10 @@ impl LineBuffer {
         self.bytes.is_empty()
     }
 
-    /// Whether so much waits that nothing more should be read before a line is taken.
+    /// Whether so much waits that nothing more should be read before a line is taken. The CR at its end may be the
+    /// line's end, and not the line's.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() > MAX_LINE
+        self.bytes.len() - usize::from(self.bytes.ends_with(b"\r")) > MAX_LINE
     }
 }
 
@@ -141,5 +142,8 @@ mod tests {
         let mut just = vec![b'y'; MAX_LINE];
         just.extend(b"\r\n");
         assert_eq!(lines(&[&just]), [Line::Whole(vec![b'y'; MAX_LINE])]);
+        let (line, end) = just.split_at(MAX_LINE + 1);
+        assert_eq!(lines(&[line, end]), [Line::Whole(vec![b'y'; MAX_LINE])], "whatever pieces it comes in");
+        assert_eq!(lines(&[line, b"\r\n"]), [Line::TooLong]);
     }
 }

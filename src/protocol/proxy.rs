@@ -59,12 +59,14 @@ fn line(bytes: &[u8]) -> Result<Header, Malformed> {
     if !begin_alike(bytes, WORD) {
         return Err(NO_HEADER);
     }
-    if !bytes.contains(&b'\n') {
+    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
         let end = if bytes.ends_with(b"\r") { 1 } else { 2 };
         let missing = SHORTEST_LINE.saturating_sub(bytes.len()).max(end);
         return if bytes.len() + missing > LONGEST_LINE { Err(TOO_LONG) } else { Ok(Header::Needs(missing)) };
-    }
-    let text = bytes.strip_suffix(b"\r\n").ok_or("the PROXY header does not end with its line")?;
+    };
+    let is_one_line = end + 1 == bytes.len();
+    let text = bytes.strip_suffix(b"\r\n").filter(|_| is_one_line);
+    let text = text.ok_or("the PROXY header does not end with its line")?;
     let words: Vec<&[u8]> = text.split(|&b| b == b' ').collect();
     match *words {
         [_, b"UNKNOWN", ..] => Ok(Header::Whole(Origin::Proxy)),
@@ -251,6 +253,7 @@ mod tests {
             (&too_long, TOO_LONG),
             (&huge, TOO_LONG),
             (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", "the PROXY header does not end with its line"),
+            (b"PROXY UNKNOWN \nUSER ann\r\n", "the PROXY header does not end with its line"),
             (b"PROXY \r\n", NO_ADDRESSES),
             (b"PROXY TCP4\r\n", NO_ADDRESSES),
             (b"PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", NO_ADDRESSES),

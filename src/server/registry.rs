@@ -1,12 +1,12 @@
 //! Who is on, and how many may be.
 
 use super::tally::Refused;
-use crate::locks::lock;
+use crate::locks::{Condvar, Mutex, MutexGuard, lock};
 use crate::session::{Arrival, Ending, Handle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A client that has not logged in for so long gives its place to the next.
@@ -234,6 +234,7 @@ impl Drop for Seat {
 mod tests {
     use super::*;
     use crate::protocol::proxy::Origin;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     use std::net::{SocketAddr, TcpListener};
 
     /// A connection from one end of which nothing is wanted.
@@ -282,6 +283,59 @@ mod tests {
         let waiting = registry.expect().unwrap();
         registry.wish(Wish::Drain);
         assert_eq!(introduced(Some(waiting), Origin::Proxy).unwrap_err(), Refused::TooMany);
+    }
+
+    /// Whoever comes and goes in whatever order: there is a place exactly where a count of those who are on says so.
+    #[test]
+    fn places_are_given_as_a_plain_count_says() {
+        let dice = |step: u64| BuildHasherDefault::<DefaultHasher>::default().hash_one(step);
+        let (stream, _) = stream();
+        for round in 0..100 {
+            let cap = |part: u64| Some(1 + usize::try_from(dice(round) >> part & 7).unwrap()).filter(|cap| *cap < 8);
+            let caps = Caps { total: cap(0), per_address: cap(3), pending: cap(6) };
+            let registry = Registry::new(caps);
+            let (mut seats, mut expected): (Vec<Seat>, Vec<Waiting>) = Default::default();
+            for step in 0..100 {
+                let roll = dice(round << 32 | step);
+                let peer = SocketAddr::from(([192, 0, 2, (roll >> 8 & 3) as u8], 1));
+                let on = seats.len() + expected.len();
+                let is_room = [caps.total, caps.pending].iter().flatten().all(|cap| on < *cap);
+                let same = seats.iter().filter(|seat| seat.handle().peer() == peer).count();
+                let is_room_there = caps.per_address.is_none_or(|cap| same < cap);
+                let admit = |waiting| {
+                    let arrival = Arrival::direct(peer, false);
+                    registry.admit(stream.try_clone().unwrap(), arrival, waiting).map_err(|(_, why)| why)
+                };
+                match roll & 7 {
+                    0..=2 => match admit(None) {
+                        Ok(seat) => {
+                            assert!(is_room && is_room_there, "{caps:?}");
+                            seats.push(seat);
+                        }
+                        Err(Refused::TooManyThere) => assert!(!is_room_there, "{caps:?}"),
+                        Err(_) => assert!(!is_room, "{caps:?}"),
+                    },
+                    3 => match registry.expect() {
+                        Ok(waiting) => {
+                            assert!(is_room, "{caps:?}");
+                            expected.push(waiting);
+                        }
+                        Err(_) => assert!(!is_room, "{caps:?}"),
+                    },
+                    4 if !expected.is_empty() => {
+                        let seat = admit(expected.pop());
+                        assert_eq!(seat.is_ok(), is_room_there, "{caps:?}");
+                        seats.extend(seat.ok());
+                    }
+                    5 => drop(expected.pop()),
+                    _ if !seats.is_empty() => drop(seats.swap_remove((roll >> 16) as usize % seats.len())),
+                    _ => {}
+                }
+                let mut ids: Vec<u64> = seats.iter().map(|seat| seat.handle().id()).collect();
+                ids.sort_unstable();
+                assert_eq!(registry.handles().iter().map(|handle| handle.id()).collect::<Vec<_>>(), ids);
+            }
+        }
     }
 
     #[test]

@@ -3,14 +3,15 @@
 
 use super::arrival::Arrival;
 use super::traffic::Direction;
-use crate::locks::lock;
+use crate::locks::{Mutex, MutexGuard, lock};
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use jiff::Timestamp;
 use rustix::net::SendFlags;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+
 use std::time::{Duration, Instant};
 
 /// One session, seen from outside.

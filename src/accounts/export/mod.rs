@@ -62,6 +62,13 @@ impl DjangoExport {
     }
 }
 
+/// What a file of these bytes says.
+#[cfg(fuzzing)]
+pub(super) fn users_of(bytes: impl std::io::Read, names: &FieldNames) -> Result<Vec<User>, String> {
+    let users = reader::read(bytes, names, &reader::LIMITS).map_err(|fault| fault.text)?;
+    Ok(users.all().collect())
+}
+
 impl Directory for DjangoExport {
     fn find(&self, username: &str, _: Patience) -> Result<Option<User>, String> {
         self.watch();

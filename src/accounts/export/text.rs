@@ -4,7 +4,7 @@
 use super::fault::Fault;
 use flate2::bufread::MultiGzDecoder;
 use std::cell::{Cell, RefCell};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
 /// Read at once.
 const PIECE: usize = 64 * 1024;
@@ -74,8 +74,10 @@ pub(super) struct Text<'p> {
 impl<'p> Text<'p> {
     /// The text of such a file, of which so many bytes are taken.
     pub fn new(file: impl Read + 'p, most: usize, progress: &'p Progress) -> Result<Text<'p>, Fault> {
-        let mut file = BufReader::with_capacity(PIECE, file);
-        let is_gzip = file.fill_buf().map_err(|error| explain(&error))?.starts_with(GZIP);
+        let (mut file, mut start) = (BufReader::with_capacity(PIECE, file), Vec::new());
+        file.by_ref().take(GZIP.len() as u64).read_to_end(&mut start).map_err(|error| explain(&error))?;
+        let is_gzip = start == GZIP;
+        let file = Cursor::new(start).chain(file);
         let bytes: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut text = Text { bytes, piece: Vec::new(), given: 0, valid: 0, left: most, pending: None, progress };
         text.fill()?;
@@ -187,4 +189,35 @@ fn too_long() -> Fault {
 
 fn too_long_object() -> Fault {
     Fault::new(format!("the object is longer than 16 MiB; dump no more than is needed: {DUMP}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    /// A byte at a time.
+    struct Slow<'a>(&'a [u8]);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let most = buffer.len().min(1);
+            self.0.read(&mut buffer[..most])
+        }
+    }
+
+    #[test]
+    fn gzip_and_the_mark_are_known_in_whatever_pieces_they_come() {
+        let plain = format!("{BYTE_ORDER_MARK}text").into_bytes();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&plain).unwrap();
+        for bytes in [gzip.finish().unwrap(), plain] {
+            let (progress, mut found) = (Progress::new(), String::new());
+            let mut text = Text::new(Slow(&bytes), 100, &progress).unwrap();
+            text.read_to_string(&mut found).unwrap();
+            assert_eq!(found, "text");
+        }
+    }
 }

@@ -78,6 +78,12 @@ impl Checker {
     }
 }
 
+/// What it takes to verify a stored password.
+#[cfg(fuzzing)]
+pub(super) fn cost_of(stored: &str) -> Result<u64, Denial> {
+    parse(stored).map(|hash| hash.recipe.work())
+}
+
 fn parse(stored: &str) -> Result<Hash<'_>, Denial> {
     if stored.starts_with('!') {
         return Err(Denial::UnusablePassword);

@@ -2,6 +2,9 @@
 
 mod ahead;
 pub mod bucket;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gcs;
 mod home;
 mod keys;

@@ -127,14 +127,20 @@ pub(super) fn query_string(query: &[(&str, &str)]) -> String {
 
 /// A time in seconds, as clients that keep one with an object have it: `1354040105.123456789`.
 pub(super) fn seconds(time: Timestamp) -> String {
-    format!("{}.{:09}", time.as_second(), time.subsec_nanosecond().unsigned_abs())
+    let sign = if time < Timestamp::UNIX_EPOCH { "-" } else { "" };
+    format!("{sign}{}.{:09}", time.as_second().unsigned_abs(), time.subsec_nanosecond().unsigned_abs())
 }
 
-/// The time that stands there.
+/// The time that stands there. A sign is of both, the seconds and their fraction.
 pub(super) fn time_of(text: &str) -> Option<Timestamp> {
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (sign, number) = text.strip_prefix('-').map_or((1, text), |number| (-1, number));
+    let (seconds, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if !seconds.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let nanoseconds: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    Timestamp::new(seconds.parse().ok()?, nanoseconds.parse().ok()?).ok()
+    let (seconds, nanoseconds): (i64, i32) = (seconds.parse().ok()?, nanoseconds.parse().ok()?);
+    Timestamp::new(i64::from(sign) * seconds, sign * nanoseconds).ok()
 }
 
 #[cfg(test)]
@@ -154,6 +160,13 @@ mod tests {
         assert_eq!(seconds(time), "1354040105.120000000");
         assert_eq!(time_of("1354040105.12"), Some(time));
         assert_eq!(time_of("1354040105").map(|time| time.as_second()), Some(1354040105));
-        assert!(time_of("yesterday").is_none() && time_of("").is_none());
+        for before in ["-1.500000000", "-0.500000000", "-12.000000000"] {
+            let time = time_of(before).unwrap();
+            assert!(time < Timestamp::UNIX_EPOCH);
+            assert_eq!(seconds(time), before);
+        }
+        for none in ["yesterday", "", "1.-5", "1.+5", "+1", "--1", "-", "99999999999999999999"] {
+            assert_eq!(time_of(none), None, "{none}");
+        }
     }
 }

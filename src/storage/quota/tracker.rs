@@ -1,9 +1,8 @@
 //! The bytes of one home: those that a walk has found, those that uploads have added since, and those they are about
 //! to add. Where it can't be exact while a walk runs, it counts too much, until the next one.
 
-use crate::locks::lock;
+use crate::locks::{Mutex, MutexGuard, lock};
 use crate::storage::{Error, Home, Result};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Others than this server change homes, too: a walk finds out what they have done.

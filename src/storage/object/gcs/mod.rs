@@ -265,7 +265,7 @@ impl Client {
 }
 
 /// A page of a listing.
-fn page(answer: &Value) -> std::result::Result<Page, String> {
+pub(super) fn page(answer: &Value) -> std::result::Result<Page, String> {
     let list = |name: &str| answer[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let named =
         |item: &Value| Ok((item["name"].as_str().ok_or("an object without its name")?.to_string(), object(item)?));

@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 /// The word and the sentence of an answer that is an error.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Complaint {
-    pub(super) code: String,
-    pub(super) message: String,
+pub(in super::super) struct Complaint {
+    pub(in super::super) code: String,
+    pub(in super::super) message: String,
 }
 
 /// What is wrong according to the store; nothing known if it does not say.
-pub(super) fn complaint(body: &str) -> Complaint {
+pub(in super::super) fn complaint(body: &str) -> Complaint {
     let Ok(document) = Document::parse(body) else { return Complaint::default() };
     let root = document.root_element();
     // The service of tokens has it a level deeper.
@@ -24,14 +24,14 @@ pub(super) fn complaint(body: &str) -> Complaint {
 }
 
 /// The text of an element of the answer, which has to be of this kind.
-pub(super) fn value(body: &str, kind: &str, name: &str) -> Result<String, String> {
+pub(in super::super) fn value(body: &str, kind: &str, name: &str) -> Result<String, String> {
     let document = parse(body, kind)?;
     let found = document.descendants().find(|node| node.tag_name().name() == name).and_then(|node| node.text());
     found.map(str::to_string).ok_or_else(|| format!("an answer without {name}"))
 }
 
 /// A page of a listing.
-pub(super) fn page(body: &str) -> Result<Page, String> {
+pub(in super::super) fn page(body: &str) -> Result<Page, String> {
     let document = parse(body, "ListBucketResult")?;
     let root = document.root_element();
     let is_encoded = text(root, "EncodingType") == Some("url");

@@ -1,6 +1,6 @@
 //! S3 as Amazon speaks it, and whatever else does: Garage, MinIO, Ceph.
 
-mod answers;
+pub(super) mod answers;
 mod credentials;
 mod sign;
 mod upload;
