@@ -8,6 +8,7 @@ SILENCE = 30
 
 class Client:
     def __init__(self, port, source="127.0.0.1", patience=SILENCE):
+        self.source = source
         self.patience = patience
         self.buffer = b""
         self.socket = None
@@ -68,7 +69,7 @@ class Client:
         if number(reply) != 229:
             return None
         try:
-            return socket.create_connection(("127.0.0.1", int(reply.split("|")[3])), self.patience)
+            return socket.create_connection(("127.0.0.1", int(reply.split("|")[3])), self.patience, (self.source, 0))
         except OSError:
             return None
 

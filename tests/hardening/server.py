@@ -24,6 +24,8 @@ class HardHost(Host):
         super().__init__(binary, directory)
         self.is_long = is_long
         self.undo = []
+        # What the configuration has beside its options.
+        self.sections = ""
 
     def serve(self, *words, **options):
         """A server that has greeted, and that hashes little: it is to be tried, not its hashes."""
@@ -34,6 +36,12 @@ class HardHost(Host):
         options = {"sandbox": "off", "log_level": "info", "timeout": 3600, "max_cons": 0} | options
         self.process = super().serve(*words, **options)
         return self.process
+
+    def configure(self, **options):
+        inner = super().configure(**options)
+        with self.path("django-ftpd.conf").open("a") as file:
+            file.write(self.sections)
+        return inner
 
     def again(self):
         """The next one with the same configuration."""
@@ -74,6 +82,12 @@ class HardHost(Host):
     def resources(self):
         """How many descriptors and threads it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd")), len(self.threads())
+
+    def at_rest(self):
+        """What it has when somebody was served, and nobody is on."""
+        self.serves()
+        time.sleep(1.5)  # a thread stays for a second for the next client
+        return self.resources()
 
     def rested(self, before):
         """Nothing more is open than before."""

@@ -50,6 +50,13 @@ def judge(host, answers):
     expect(not host.leftovers(), f"{len(host.leftovers())} temporary files are left")
 
 
+def resize(image, mebibytes, device=None):
+    with image.open("ab") as file:
+        file.truncate(mebibytes << 20)
+    if device:
+        run("losetup", "--set-capacity", device)
+
+
 def told(answers):
     return ", ".join(f"{count} × {code}" for code, count in sorted(Counter(answers.values()).items()))
 
@@ -61,7 +68,7 @@ def with_all_on_a_full_disk_nothing_is_acknowledged_that_is_not_there(host):
     journal = host.path("home/journal")
     journal.mkdir()
     host.serve(journal=str(journal / "events.jsonl"), journal_sync="always", journal_full="refuse")
-    before = host.resources()
+    before = host.at_rest()
     clients = [host.client() for _ in range(10)]
     answers = fill(host, clients, 8)
     expect({226, 452} <= set(answers.values()), f"the disk is not full: {told(answers)}")
@@ -96,19 +103,18 @@ def with_all_on_a_full_disk_nothing_is_acknowledged_that_is_not_there(host):
 
 @check
 def on_a_broken_disk_nothing_is_acknowledged_that_is_not_there(host):
-    """A file system on a device whose own disk is full: what the kernel writes later fails with EIO."""
-    tmpfs(host, host.path("under"), "24m")
-    image = host.path("under/image")
-    with image.open("wb") as file:
-        file.truncate(200 << 20)
-    run("mkfs.ext4", "-q", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", image)
+    """A file system on a device of which the greater part is gone: what is written there fails with EIO."""
+    image = host.path("image")
+    resize(image, 200)
+    run("mkfs.ext4", "-q", "-O", "^has_journal", "-E", "lazy_itable_init=0,nodiscard", image)
     device = run("losetup", "--find", "--show", image).strip()
     host.at_the_end("losetup", "--detach", device)
     host.home.mkdir(parents=True, exist_ok=True)
     run("mount", device, host.home)
     host.at_the_end("umount", "-l", host.home)
+    resize(image, 40, device)
     host.serve(sync_uploads=True)
-    before = host.resources()
+    before = host.at_rest()
     clients = [host.client() for _ in range(10)]
     answers = fill(host, clients, 20)
     expect({226, 451} <= set(answers.values()), f"the disk is not broken: {told(answers)}")
@@ -122,7 +128,7 @@ def on_a_broken_disk_nothing_is_acknowledged_that_is_not_there(host):
     # What was acknowledged is on the disk itself, not only in memory.
     expect(host.stop(host.process) == 0, "it does not stop in order")
     run("umount", host.home)
-    run("mount", "-o", "remount,size=256m", host.path("under"))
+    resize(image, 200, device)
     run("fsck.ext4", "-f", "-y", device, ok=(0, 1))
     run("mount", device, host.home)
     judge(host, answers)
@@ -172,7 +178,7 @@ def a_slow_disk_of_the_journal_makes_nobody_wait_who_did_not_ask_for_it(host):
 def errors_in_the_journal_are_waited_out_and_nothing_is_lost(host):
     """Each call of the audit thread fails for a while, also those by which it begins a new file."""
     host.serve(journal_sync="always", journal_full="refuse", journal_size=2_000, journal_keep=500)
-    before = host.resources()
+    before = host.at_rest()
     calls = ["write", "fdatasync,fsync", "openat,openat2,open", "rename,renameat,renameat2", "statx,fstat,newfstatat", "ftruncate"]
     done, refused = set(), set()
     for call in calls:

@@ -1,6 +1,5 @@
 """Each system call of a session fails once, in every place where it is made: strace injects the error."""
 
-import time
 from collections import Counter
 
 from check import check, expect, noise
@@ -169,8 +168,7 @@ def length(content):
 def suffer(host, deed, **options):
     """The deed without a fault, to see its calls; then again with each of them failing."""
     host.serve(auth_failed_timeout=0, max_login_attempts=100, ban_failures=0, **options)
-    host.serves()
-    before = settled(host)
+    before = host.at_rest()
     calls = attempt(host, deed, "whole")
     expect(calls, "strace has seen nothing")
     places = Counter(call for call in calls if call not in SPARED)
@@ -192,12 +190,6 @@ def suffer(host, deed, **options):
         expect(recorded <= received, f"acknowledged, and not in the journal: {recorded - received}")
         expect(received <= recorded | unheard, f"in the journal, and refused: {received - recorded - unheard}")
     host.note(f"{sum(outcomes.values())} faults: " + ", ".join(f"{count} {what}" for what, count in outcomes.items()))
-
-
-def settled(host):
-    """Descriptors and threads when nobody is on."""
-    time.sleep(1.5)
-    return host.resources()
 
 
 def attempt(host, deed, name, call=None, fault=None):
