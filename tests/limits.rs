@@ -106,6 +106,27 @@ fn two_thousand_silent_sockets_keep_nobody_out() {
 }
 
 #[test]
+fn who_takes_every_place_from_one_address_keeps_nobody_else_out() {
+    let server = TestServer::with(&["--max-pending", "20"]).start();
+    server.home("ann");
+    let (mut oldest, mut second) = (server.client(), server.client());
+    let _others: Vec<_> = (0..18).map(|_| server.client()).collect();
+    let start = Instant::now();
+    let mut good = Client::connect_from("127.0.0.2", server.address());
+    good.expect(220);
+    assert!(start.elapsed() < Duration::from_secs(5), "nobody has waited for too long yet");
+    oldest.expect(421);
+    oldest.expect_end();
+    // Whose own address has so many, waits as before, and so does who is one of a few.
+    let mut next = Client::connect(server.address());
+    next.expect(421);
+    next.expect_end();
+    second.send("NOOP").expect(200);
+    good.send("USER ann").expect(331);
+    good.send("PASS ann-secret").expect(230);
+}
+
+#[test]
 fn no_byte_extends_the_login_deadline() {
     let server = TestServer::with(&["--login-timeout", "0.7"]).start();
     let start = Instant::now();
