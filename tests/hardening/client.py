@@ -106,6 +106,25 @@ class Client:
         return number(self.reply()), content
 
 
+def uploads_at_once(clients, content):
+    """Begins an upload in each session, to a file with its number; call what it returns to wait for the codes."""
+    codes = {}
+
+    def work(number, client):
+        codes[number] = client.upload(f"STOR {number}", content)
+
+    threads = [threading.Thread(target=work, args=each) for each in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+
+    def wait():
+        for thread in threads:
+            thread.join()
+        return [codes.get(number) for number in range(len(clients))]
+
+    return wait
+
+
 class Silent(Exception):
     """The server neither answers nor hangs up."""
 

@@ -26,6 +26,8 @@ class HardHost(Host):
         self.undo = []
         # What the configuration has beside its options.
         self.sections = ""
+        # What runs the server.
+        self.prefix = []
 
     def serve(self, *words, **options):
         """A server that has greeted, and that hashes little: it is to be tried, not its hashes."""
@@ -42,6 +44,10 @@ class HardHost(Host):
         with self.path("django-ftpd.conf").open("a") as file:
             file.write(self.sections)
         return inner
+
+    def command(self, *words, user=None):
+        prefix = self.prefix if words[0] == "serve" else []
+        return [*map(str, prefix), *super().command(*words, user=user)]
 
     def again(self):
         """The next one with the same configuration."""
@@ -108,9 +114,10 @@ class HardHost(Host):
             expect(ann.code("DELE witness") == 250, "another can't remove a file")
             ann.say("QUIT")
 
-    def events(self, *older):
-        """Of the journal, and of old ones; only the last line may be torn, and none is there twice."""
+    def events(self):
+        """Of the journal and its old files; only the last line may be torn, and none is there twice."""
         events = []
+        older = sorted(self.directory.glob("events.jsonl.[0-9]*"), key=lambda path: -int(path.suffix[1:]))
         for path in [*older, self.path("events.jsonl")]:
             lines = path.read_bytes().split(b"\n")
             for line in lines[:-1]:
@@ -122,9 +129,9 @@ class HardHost(Host):
         expect(numbers == sorted(set(numbers)), "the journal's numbers do not rise")
         return events
 
-    def received(self, *older):
+    def received(self):
         """The files that the journal says were received."""
-        events = self.events(*older)
+        events = self.events()
         return {event["virtual_path"].removeprefix("/") for event in events if event["event"] == "ftp_file_received"}
 
     def leftovers(self):

@@ -76,7 +76,7 @@ def a_crowd_of_idle_and_active_sessions_costs_no_more_with_time(host):
     again = noops(idle[:50], 3)
     # All of them are still there.
     expect(all(client.code("NOOP") == 200 for client in idle), "idle sessions have ended")
-    host.note(f"{idle_count} idle and {active_count} active for {seconds} s: {logins:.0f} logins a second, {done} transfers")
+    host.note(f"{idle_count} idle and {active_count} active for {seconds} s, {logins:.0f} logins a second, {done} transfers")
     host.note(f"{len(failed)} failed, PSS {first / MIB:.1f} and then {last / MIB:.1f} MiB")
     host.note(f"NOOP {loaded * 1e6:.0f} us, unloaded {alone * 1e6:.0f} before and {again * 1e6:.0f} us behind it")
     expect(not failed, f"transfers failed: {failed[:5]}")
@@ -93,7 +93,7 @@ def silent_sockets_and_slow_logins_keep_no_good_client_out(host):
     seconds = 60 if host.is_long else 12
     host.serve(max_cons=512, log_level="warn")
     before = host.at_rest()
-    crowds = [Crowd(host, "silent", 1_000, seconds), Crowd(host, "silent", 1_000, seconds), Crowd(host, "slow", 200, seconds)]
+    crowds = [Crowd(host, *crowd, seconds) for crowd in [("silent", 1_000), ("silent", 1_000), ("slow", 200)]]
     time.sleep(2)
     times = []
     while all(crowd.is_there() for crowd in crowds):
@@ -112,7 +112,7 @@ def silent_sockets_and_slow_logins_keep_no_good_client_out(host):
     for crowd in crowds:
         crowd.result()
     host.note(f"{len(times)} good clients, median {statistics.median(times) * 1000:.0f} ms, longest {max(times):.2f} s")
-    expect(statistics.median(times) < PATIENCE, "good clients have to wait")
+    expect(max(times) < PATIENCE, f"good clients wait for {max(times):.1f} s, half of them {statistics.median(times):.1f} s")
     host.rested(before)
 
 
@@ -148,8 +148,9 @@ def a_thousand_who_come_and_go_in_a_second_disturb_nobody(host):
     result = crowd.result()
     host.rested(before)
     rate = sum(result["answers"].values()) / result["seconds"]
-    host.note(f"{result['answers']}, {rate:.0f} a second, others take {statistics.median(times) * 1000:.0f} ms, "
-              f"at most {max(times) * 1000:.0f} ms; PSS {first / MIB:.1f} and then {memory(host) / MIB:.1f} MiB")
+    host.note(f"{result['answers']}, {rate:.0f} a second")
+    host.note(f"others take {statistics.median(times) * 1000:.0f} ms, at most {max(times) * 1000:.0f} ms")
+    host.note(f"PSS {first / MIB:.1f} and then {memory(host) / MIB:.1f} MiB")
     expect(set(result["answers"]) == {"220"}, f"they are answered {result['answers']}")
     expect(rate > 500, "the crowd itself was too slow")
     expect(max(times) < PATIENCE, "others have to wait")

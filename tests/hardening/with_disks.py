@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from check import check, eventually, expect, noise
-from client import Client
+from client import Client, uploads_at_once
 from host import run
 from tracer import Tracer
 
@@ -142,32 +142,30 @@ def a_slow_disk_makes_nobody_wait_but_who_uses_it(host):
     host.serve(sync_uploads=True)
     slow = [host.client() for _ in range(5)]
     with Tracer(host.threads("session"), "fsync,openat2,linkat", "delay_enter=2000000"):
-        codes = []
-        waiting = [threading.Thread(target=lambda client=client, number=number: codes.append(client.upload(f"STOR {number}", noise(SIZE))))
-                   for number, client in enumerate(slow)]
-        for thread in waiting:
-            thread.start()
-        longest = 0
-        while any(thread.is_alive() for thread in waiting):
-            began = time.monotonic()
-            host.serves()
-            longest = max(longest, time.monotonic() - began)
-        for thread in waiting:
-            thread.join()
+        answers = uploads_at_once(slow, noise(SIZE))
+        longest = longest_service(host)
+        codes = answers()
     expect(codes == [226] * 5, f"they are answered with {codes}")
     expect(longest < PATIENCE, f"others took {longest:.2f} s")
     host.note(f"others took {longest * 1000:.0f} ms at most")
+
+
+def longest_service(host):
+    """What somebody else takes at most, in three seconds."""
+    times, until = [], time.monotonic() + 3
+    while time.monotonic() < until:
+        began = time.monotonic()
+        host.serves()
+        times.append(time.monotonic() - began)
+        time.sleep(0.05)  # some thousand events may wait for the journal; then sessions do
+    return max(times)
 
 
 @check
 def a_slow_disk_of_the_journal_makes_nobody_wait_who_did_not_ask_for_it(host):
     host.serve()
     with Tracer(host.threads("audit"), "write", "delay_enter=1000000"):
-        longest = 0
-        for _ in range(5):
-            began = time.monotonic()
-            host.serves()
-            longest = max(longest, time.monotonic() - began)
+        longest = longest_service(host)
     expect(longest < PATIENCE, f"they took {longest:.2f} s")
     host.note(f"{longest * 1000:.0f} ms at most")
     expect(host.stop(host.process) == 0, "it does not stop in order")
@@ -179,7 +177,7 @@ def errors_in_the_journal_are_waited_out_and_nothing_is_lost(host):
     """Each call of the audit thread fails for a while, also those by which it begins a new file."""
     host.serve(journal_sync="always", journal_full="refuse", journal_size=2_000, journal_keep=500)
     before = host.at_rest()
-    calls = ["write", "fdatasync,fsync", "openat,openat2,open", "rename,renameat,renameat2", "statx,fstat,newfstatat", "ftruncate"]
+    calls = ["write", "fdatasync,fsync", "openat,openat2", "rename,renameat", "statx,fstat,newfstatat", "ftruncate"]
     done, refused = set(), set()
     for call in calls:
         for error in ["EIO", "ENOSPC"] if host.is_long else ["EIO"]:
@@ -192,9 +190,8 @@ def errors_in_the_journal_are_waited_out_and_nothing_is_lost(host):
             eventually(lambda: try_it(host), f"{call}: it does not go on")
     host.rested(before)
     expect(host.stop(host.process) == 0, "it does not stop in order")
-    older = sorted(host.directory.glob("events.jsonl.[0-9]*"), key=lambda path: -int(path.suffix[1:]))
-    expect(older, "no new file was begun")
-    received = host.received(*older)
+    expect(host.path("events.jsonl.2").exists(), "no new file was begun")
+    received = host.received()
     expect(done <= received, f"acknowledged, and not in the journal: {done - received}")
     for name in refused & received:
         expect((host.home / name).read_bytes() == b"x", f"in the journal, and not there: {name}")

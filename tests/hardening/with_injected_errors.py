@@ -14,8 +14,8 @@ SPARED |= {"rt_sigprocmask", "rt_sigreturn", "sigaltstack", "set_robust_list", "
 SPARED |= {"mmap", "brk", "mremap"}
 ERRORS = {
     **dict.fromkeys(["openat", "openat2", "open"], ["EIO", "EMFILE", "ENOSPC"]),
-    **dict.fromkeys(["write", "pwrite64", "splice", "linkat", "renameat", "renameat2", "mkdirat", "ftruncate"], ["EIO", "ENOSPC"]),
-    **dict.fromkeys(["fsync", "fdatasync"], ["EIO", "ENOSPC"]),
+    **dict.fromkeys(["write", "pwrite64", "splice", "ftruncate", "fsync", "fdatasync"], ["EIO", "ENOSPC"]),
+    **dict.fromkeys(["linkat", "renameat", "renameat2", "mkdirat"], ["EIO", "ENOSPC"]),
     **dict.fromkeys(["socket", "accept4", "accept", "dup", "fcntl", "pipe2", "eventfd2"], ["EMFILE"]),
     **dict.fromkeys(["bind"], ["EADDRINUSE"]),
     **dict.fromkeys(["listen", "setsockopt", "getsockopt", "poll", "ppoll", "getsockname", "getpeername"], ["ENOMEM"]),

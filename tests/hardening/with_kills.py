@@ -5,7 +5,7 @@ import threading
 import time
 
 from check import check, expect, noise
-from client import Client
+from client import uploads_at_once
 from tracer import Tracer
 
 AT_ONCE = 50
@@ -23,10 +23,11 @@ def a_server_killed_during_fifty_uploads_has_kept_what_it_acknowledged(host):
         for number in range(0, AT_ONCE, 5):
             old[f"{round}-{number}-0"] = noise(5_000, number)
             (host.home / f"{round}-{number}-0").write_bytes(old[f"{round}-{number}-0"])
-        uploading = [threading.Thread(target=uploads, args=(client, f"{round}-{number}", acknowledged, begun))
-                     for number, client in enumerate(clients)]
-        for thread in uploading:
-            thread.start()
+        uploading = []
+        for number, client in enumerate(clients):
+            work = (client, f"{round}-{number}", acknowledged, begun)
+            uploading.append(threading.Thread(target=uploads, args=work))
+            uploading[-1].start()
         time.sleep(random.Random(round).uniform(0.05, 1.0))
         host.process.kill()
         host.process.wait()
@@ -76,16 +77,11 @@ def a_server_killed_while_the_disk_is_slow_has_told_nobody(host):
     host.serve(sync_uploads=True)
     clients = [host.client() for _ in range(10)]
     with Tracer(host.threads("session"), "fsync,fdatasync", "delay_enter=3000000"):
-        codes = []
-        told = [threading.Thread(target=lambda number=number, client=client: codes.append(client.upload(f"STOR {number}", noise(70_000))))
-                for number, client in enumerate(clients)]
-        for thread in told:
-            thread.start()
+        answers = uploads_at_once(clients, noise(70_000))
         time.sleep(1)
         host.process.kill()
         host.process.wait()
-    for thread in told:
-        thread.join()
+    codes = answers()
     expect(codes == [0] * len(clients), f"somebody was told {codes}")
     expect(not list(host.home.iterdir()), f"there are {list(host.home.iterdir())}")
     host.again()
