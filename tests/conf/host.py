@@ -209,12 +209,12 @@ def try_all(subject, words, host_in):
                 why = check.run(lambda _: host)
             finally:
                 host.leave()
-        seconds = time.monotonic() - began
+        notes = "; ".join([*host.figures, f"{time.monotonic() - began:.1f} s"])
         if why is None:
             passed += 1
-            print(f"ok {check.name} ({'; '.join([*host.figures, f'{seconds:.1f} s'])})", flush=True)
+            print(f"ok {check.name} ({notes})", flush=True)
         else:
             failed += 1
-            print(f"FAIL {check.name}: {why} ({seconds:.1f} s)", flush=True)
+            print(f"FAIL {check.name}: {why} ({notes})", flush=True)
     print(f"{passed} passed, {failed} failed", flush=True)
     return failed == 0 and passed > 0

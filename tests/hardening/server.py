@@ -49,6 +49,14 @@ class HardHost(Host):
         prefix = self.prefix if words[0] == "serve" else []
         return [*map(str, prefix), *super().command(*words, user=user)]
 
+    def another(self):
+        """A host beside this one, which ends with it."""
+        directory = self.path("another")
+        directory.mkdir()
+        other = HardHost(self.binary, directory, self.is_long)
+        other.processes = self.processes
+        return other
+
     def again(self):
         """The next one with the same configuration."""
         self.process = self.start(self.command("serve", "--config", self.inner("django-ftpd.conf")))
