@@ -123,7 +123,7 @@ def without_processes_programs_run_later_and_nobody_waits(host):
 @check
 def without_memory_it_refuses_or_ends_with_one_line_and_has_kept_its_word(host):
     """An allocation that fails ends a program in Rust: what was acknowledged must be there, and the next one starts."""
-    for room in [0, 1 << 20, 4 << 20, 16 << 20]:
+    for room in [0, 1 << 20, 4 << 20, 5 << 20, 16 << 20]:
         host.serve(journal_sync="always") if room == 0 else host.again()
         there = [host.client() for _ in range(3)]
         size = int(re.search(r"VmSize:\s+(\d+)", Path(f"/proc/{host.process.pid}/status").read_text())[1]) * 1024
