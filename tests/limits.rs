@@ -218,6 +218,7 @@ fn without_memory_for_a_thread_who_comes_is_told_so_and_the_server_lives() {
     let server = TestServer::start();
     server.home("ann");
     let mut ann = server.login("ann");
+    eventually("nothing is done behind the login any more", || server.has_last_login("ann"));
     let limit = |bytes| {
         let pid = Pid::from_raw(server.pid().try_into().unwrap());
         prlimit(pid, Resource::As, Rlimit { current: bytes, maximum: None }).unwrap();

@@ -16,7 +16,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
 /// So much memory there has to be for a new thread, and for what the others may want meanwhile: where an allocation
 /// fails, the process ends.
-const RESERVE: usize = 4 << 20;
+const RESERVE: usize = 16 << 20;
 
 /// Those who wait. They go when this is dropped.
 pub(super) struct Crew {

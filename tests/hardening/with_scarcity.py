@@ -50,7 +50,7 @@ def without_descriptors_transfers_end_in_order_and_come_again(host):
     for thread in working:
         thread.start()
     try:
-        for _ in range(10 if host.is_long else 3):
+        for _ in range(10 if host.is_long else 2):
             time.sleep(0.5)
             limit(host, nofile=before[0] + 25)
             time.sleep(1)
@@ -123,9 +123,10 @@ def without_processes_programs_run_later_and_nobody_waits(host):
 @check
 def without_memory_it_refuses_or_ends_with_one_line_and_has_kept_its_word(host):
     """An allocation that fails ends a program in Rust: what was acknowledged must be there, and the next one starts."""
-    for room in [0, 1 << 20, 4 << 20, 5 << 20, 16 << 20]:
+    for room in [0, 1 << 20, 5 << 20, 17 << 20, 19 << 20]:
         host.serve(journal_sync="always") if room == 0 else host.again()
         there = [host.client() for _ in range(3)]
+        time.sleep(1.5)  # the time of a login is written behind it
         size = int(re.search(r"VmSize:\s+(\d+)", Path(f"/proc/{host.process.pid}/status").read_text())[1]) * 1024
         limit(host, **{"as": size + room})
         clients, codes = greetings(host, 100)
