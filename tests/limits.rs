@@ -1,7 +1,7 @@
 //! How many may be there and for how long; and that nothing is left of those who were.
 
 use crate::support::{Client, Data, TestServer, eventually, noise};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -106,6 +106,27 @@ fn two_thousand_silent_sockets_keep_nobody_out() {
 }
 
 #[test]
+fn who_takes_every_place_from_one_address_keeps_nobody_else_out() {
+    let server = TestServer::with(&["--max-pending", "20"]).start();
+    server.home("ann");
+    let (mut oldest, mut second) = (server.client(), server.client());
+    let _others: Vec<_> = (0..18).map(|_| server.client()).collect();
+    let start = Instant::now();
+    let mut good = Client::connect_from("127.0.0.2", server.address());
+    good.expect(220);
+    assert!(start.elapsed() < Duration::from_secs(5), "nobody has waited for too long yet");
+    oldest.expect(421);
+    oldest.expect_end();
+    // Whose own address has so many, waits as before, and so does who is one of a few.
+    let mut next = Client::connect(server.address());
+    next.expect(421);
+    next.expect_end();
+    second.send("NOOP").expect(200);
+    good.send("USER ann").expect(331);
+    good.send("PASS ann-secret").expect(230);
+}
+
+#[test]
 fn no_byte_extends_the_login_deadline() {
     let server = TestServer::with(&["--login-timeout", "0.7"]).start();
     let start = Instant::now();
@@ -183,6 +204,36 @@ fn without_file_descriptors_the_server_waits_and_serves_again() {
     eventually("the silent have left", || server.resources().1 < 20);
     eventually("it serves again", || ann.code("PASV") == 227 && ann.code("SIZE file") == 213);
     assert_eq!(server.login("ann").download("RETR file"), b"content");
+}
+
+/// The address space of a process, in bytes.
+fn address_space(server: &TestServer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    size.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn without_memory_for_a_thread_who_comes_is_told_so_and_the_server_lives() {
+    let server = TestServer::start();
+    server.home("ann");
+    let mut ann = server.login("ann");
+    eventually("nothing is done behind the login any more", || server.has_last_login("ann"));
+    let limit = |bytes| {
+        let pid = Pid::from_raw(server.pid().try_into().unwrap());
+        prlimit(pid, Resource::As, Rlimit { current: bytes, maximum: None }).unwrap();
+    };
+    // Somewhere between, a thread would begin and have nothing to go on with.
+    for room in (0..6 << 20).step_by(150 << 10) {
+        limit(Some(address_space(&server) + room));
+        let mut clients: Vec<_> = (0..30).map(|_| Client::connect(server.address())).collect();
+        let codes: Vec<_> = clients.iter_mut().map(greeting).collect();
+        assert!(codes.iter().all(|code| [220, 421].contains(code)), "{room}: {codes:?}");
+        limit(None);
+    }
+    server.expect_log("no thread for a session: ");
+    ann.upload("STOR file", b"x");
+    assert_eq!(server.login("ann").download("RETR file"), b"x");
 }
 
 /// How far a session has come when it ends.

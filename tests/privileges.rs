@@ -289,3 +289,23 @@ fn passive_ports_that_only_root_has_are_told_apart_from_taken_ones() {
         }
     }
 }
+
+#[test]
+fn a_directory_that_can_not_be_synced_gets_no_file_that_is_to_be() {
+    let Some(builder) = as_somebody_else(TestServer::with(&["--sync-uploads"])) else { return };
+    let home = builder.homes().join("ann");
+    let unread = home.join("unread");
+    std::fs::create_dir_all(&unread).unwrap();
+    give_away(&home);
+    give_away(&unread);
+    std::fs::set_permissions(&unread, PermissionsExt::from_mode(0o300)).unwrap();
+    let server = builder.start();
+    let mut ann = server.login("ann");
+    ann.upload("STOR file", b"x");
+    let data = ann.passive();
+    ann.send("STOR unread/file").expect(150);
+    data.write(b"x").close();
+    ann.expect(550);
+    assert_eq!(std::fs::read_dir(&unread).unwrap().count(), 0, "nobody was told that it is there");
+    server.expect_event("ftp_file_received_incomplete", &[("virtual_path", "/unread/file")]);
+}

@@ -1,10 +1,9 @@
 //! Addresses that are refused: for a while, because they failed to log in too often, or because the administrator
 //! wants it.
 
-use crate::locks::lock;
+use crate::locks::{Mutex, MutexGuard, lock};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// More addresses than this are not remembered at once; the table is swept before it grows beyond.

@@ -14,6 +14,9 @@ use std::time::Duration;
 const LINGER: Duration = Duration::from_secs(1);
 /// More than this do not wait.
 const MOST: usize = 64;
+/// So much memory there has to be for a new thread, and for what the others may want meanwhile: where an allocation
+/// fails, the process ends. glibc would take less for the size of what it should keep from then on.
+const RESERVE: usize = 40 << 20;
 
 /// Those who wait. They go when this is dropped.
 pub(super) struct Crew {
@@ -55,6 +58,9 @@ impl Crew {
     }
 
     fn hire(&self, first: Client) -> io::Result<()> {
+        let mut reserve = Vec::<u8>::new();
+        reserve.try_reserve_exact(RESERVE)?;
+        drop(std::hint::black_box(reserve)); // none of it was touched
         let (waiting, idle) = (self.waiting.clone(), self.idle.clone());
         let work = move || {
             let mut next = Some(first);

@@ -2,10 +2,11 @@
 
 use super::tally::Refused;
 use crate::locks::{Condvar, Mutex, MutexGuard, lock};
+use crate::net::bans::network;
 use crate::session::{Arrival, Ending, Handle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many may be on their way out while others have their places already.
 const LEAVING: usize = 16;
+/// Where so many more wait from one network than from that of a newcomer, it need not be as patient.
+const MANY: usize = 8;
 
 /// How many sessions may be there at once; None is no limit.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +135,7 @@ impl Registry {
         if was_waiting && sessions.wish != Wish::Serve {
             return Err((stream, Refused::TooMany)); // those who end have been counted
         }
-        let room = if was_waiting { Ok(()) } else { sessions.check_room() };
+        let room = if was_waiting { Ok(()) } else { sessions.check_room(Some(arrival.peer.ip())) };
         if let Err(why) = sessions.check_address(&arrival).and(room) {
             return Err((stream, why));
         }
@@ -147,7 +150,7 @@ impl Registry {
     /// A place for somebody whom a proxy is about to introduce.
     pub(super) fn expect(&self) -> Result<Waiting, Refused> {
         let mut sessions = self.shared.lock();
-        sessions.check_room()?;
+        sessions.check_room(None)?;
         Ok(Waiting { _lease: sessions.unknown.clone() })
     }
 
@@ -190,13 +193,13 @@ impl Sessions {
         if same.count() >= most { Err(Refused::TooManyThere) } else { Ok(()) }
     }
 
-    /// Waiting for a login is what most attackers do; see [`PATIENCE`].
-    fn check_room(&mut self) -> Result<(), Refused> {
+    /// Waiting for a login is what most attackers do; see [`PATIENCE`] and [`MANY`].
+    fn check_room(&mut self, newcomer: Option<IpAddr>) -> Result<(), Refused> {
         let unknown = Arc::strong_count(&self.unknown) - 1;
         let count = self.running.len() + unknown;
         let is_full = self.caps.total.is_some_and(|most| count >= most);
         let is_crowded = self.caps.pending.is_some_and(|most| self.are_pending(most.saturating_sub(unknown)));
-        match (is_full || is_crowded) && !self.make_room() {
+        match (is_full || is_crowded) && !self.make_room(newcomer) {
             true => Err(Refused::TooMany),
             false => Ok(()),
         }
@@ -210,10 +213,26 @@ impl Sessions {
         self.pending >= most
     }
 
-    /// Ends the oldest session that has not logged in for too long; false if there is none, or too many leave already.
-    fn make_room(&self) -> bool {
+    /// Ends the oldest session that has not logged in for too long, or one of too many from one network; false if there is
+    /// none, or too many leave already.
+    fn make_room(&self, newcomer: Option<IpAddr>) -> bool {
         let leaving = self.running.values().filter(|handle| handle.is_ending()).count();
-        leaving < LEAVING && self.running.values().any(|handle| handle.evict(PATIENCE))
+        let is_outnumbered = || newcomer.and_then(|address| self.outnumbering(address));
+        leaving < LEAVING
+            && (self.running.values().any(|handle| handle.evict(PATIENCE))
+                || is_outnumbered().is_some_and(|handle| handle.evict(Duration::ZERO)))
+    }
+
+    /// Of the network that most wait from, who has waited longest, if far fewer wait from the newcomer's: otherwise, who
+    /// comes again as soon as it is sent away takes every place that is free before anybody else does.
+    fn outnumbering(&self, newcomer: IpAddr) -> Option<&Arc<Handle>> {
+        let mut waiting: BTreeMap<IpAddr, (usize, &Arc<Handle>)> = BTreeMap::new();
+        for handle in self.running.values().filter(|handle| !handle.is_logged_in() && !handle.is_ending()) {
+            waiting.entry(network(handle.peer().ip())).or_insert((0, handle)).0 += 1;
+        }
+        let own = waiting.get(&network(newcomer)).map_or(0, |(count, _)| *count);
+        let (count, oldest) = waiting.into_values().max_by_key(|(count, _)| *count)?;
+        (count > own + MANY).then_some(oldest)
     }
 }
 

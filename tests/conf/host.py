@@ -4,11 +4,12 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from functools import cached_property
 from pathlib import Path
 
-from check import Failure, expect, one_line
+from check import CHECKS, Failure, expect, one_line
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -193,3 +194,27 @@ def adapted(source, target, changes):
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(content)
     return target
+
+
+def try_all(subject, words, host_in):
+    """Every check that has one of the words in its name, or every one; whether none failed."""
+    checks = [check for check in CHECKS if not words or any(word in check.name for word in words)]
+    passed = failed = 0
+    for check in checks:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix=f"django-ftpd-{subject}-") as directory:
+            os.chmod(directory, 0o755)
+            host = host_in(Path(directory))
+            try:
+                why = check.run(lambda _: host)
+            finally:
+                host.leave()
+        notes = "; ".join([*host.figures, f"{time.monotonic() - began:.1f} s"])
+        if why is None:
+            passed += 1
+            print(f"ok {check.name} ({notes})", flush=True)
+        else:
+            failed += 1
+            print(f"FAIL {check.name}: {why} ({notes})", flush=True)
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return failed == 0 and passed > 0

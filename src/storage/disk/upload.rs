@@ -157,24 +157,30 @@ impl Upload for DiskUpload {
         if self.sync {
             self.file.sync_all()?;
         }
-        let parent = match self.publish {
-            Publish::InPlace { .. } => return Ok(()),
-            Publish::Nameless(target) => {
-                give_name(&self.file, &target)?;
-                target.parent
-            }
+        match self.publish {
+            Publish::InPlace { .. } => Ok(()),
+            Publish::Nameless(target) => target.appear(self.sync, || give_name(&self.file, &target)),
             Publish::Hidden { target, hidden } => {
-                hidden.rename(&target.parent, &target.name)?;
-                target.parent
+                target.appear(self.sync, || hidden.rename(&target.parent, &target.name))
             }
-        };
-        if self.sync {
-            // The name must be on the disk, too; an O_PATH handle can't be synced.
-            let directory =
-                rustix::fs::openat(&parent, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-            rustix::fs::fsync(directory)?;
         }
-        Ok(())
+    }
+}
+
+impl Target {
+    /// Gives the file its name, which must be on the disk, too, before the upload counts as one that was synced.
+    fn appear(&self, sync: bool, give_name: impl FnOnce() -> Result<()>) -> Result<()> {
+        // While nothing has the name, this may still fail. An O_PATH handle can't be synced.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(&self.parent, ".", flags, Mode::empty());
+        let directory = sync.then(open).transpose()?;
+        give_name()?;
+        let Some(Err(errno)) = directory.map(rustix::fs::fsync) else { return Ok(()) };
+        if !self.replaces {
+            // Nobody is told that it is there, so it is not. What it has replaced can't be brought back.
+            rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::empty())?;
+        }
+        Err(errno.into())
     }
 }
 

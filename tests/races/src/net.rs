@@ -1,5 +1,7 @@
 //! Passive ports, lent to many at once.
 
+#[path = "../../../src/net/bans.rs"]
+pub mod bans;
 #[path = "../../../src/net/passive.rs"]
 mod passive;
 
