@@ -91,7 +91,16 @@ impl Control {
 
     /// Sends a reply whole.
     pub fn send(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut client = Limited::new(&self.stream, self.until);
+        self.give(reply, false)
+    }
+
+    /// Sends a reply that in the clear may wait for the next one, but no longer than 200 ms.
+    pub fn send_with_next(&mut self, reply: &Reply) -> io::Result<()> {
+        self.give(reply, true)
+    }
+
+    fn give(&mut self, reply: &Reply, with_next: bool) -> io::Result<()> {
+        let mut client = Limited::new(&self.stream, self.until).with_next(with_next);
         match &mut self.channel {
             Channel::Clear => client.write_all(reply.as_bytes()),
             Channel::Changing => Err(io::ErrorKind::NotConnected.into()),

@@ -17,16 +17,23 @@ pub struct DataStream {
 }
 
 impl DataStream {
-    /// Takes a connection that was accepted or has been made.
-    pub fn new(stream: TcpStream) -> io::Result<DataStream> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        Ok(DataStream { stream, tls: None })
+    /// Takes a connection that does not block.
+    pub fn new(stream: TcpStream) -> DataStream {
+        DataStream { stream, tls: None }
     }
 
     /// Begins TLS; go on with [`handshake`](DataStream::handshake).
-    pub fn secure(&mut self, tls: Records) {
+    pub fn secure(&mut self, tls: Records) -> io::Result<()> {
         self.tls = Some(Box::new(tls));
+        self.stream.set_nodelay(true)
+    }
+
+    /// In the clear, has the last bytes leave together with the end; what is no whole segment waits for 200 ms at most.
+    pub fn join_end(&self) -> io::Result<()> {
+        match self.tls {
+            Some(_) => Ok(()),
+            None => Ok(rustix::net::sockopt::set_tcp_cork(&self.stream, true)?),
+        }
     }
 
     /// What to wait for before the handshake can go on; None when it is done.
@@ -139,7 +146,7 @@ impl Connecting {
     pub fn finish(self) -> io::Result<DataStream> {
         match self.socket.take_error()? {
             Some(error) => Err(error),
-            None => DataStream::new(self.socket.into()),
+            None => Ok(DataStream::new(self.socket.into())),
         }
     }
 }

@@ -18,12 +18,20 @@ const LEFTOVER: usize = 64 << 10;
 pub struct Limited<'a> {
     stream: &'a TcpStream,
     until: Option<Instant>,
+    flags: SendFlags,
 }
 
 impl<'a> Limited<'a> {
     /// None: it may take as long as it likes to write.
     pub fn new(stream: &'a TcpStream, until: Option<Instant>) -> Limited<'a> {
-        Limited { stream, until }
+        Limited { stream, until, flags: SendFlags::DONTWAIT | SendFlags::NOSIGNAL }
+    }
+
+    /// Whether the kernel may hold back what is written until more is, for 200 ms at most.
+    pub fn with_next(self, with_next: bool) -> Limited<'a> {
+        let mut flags = self.flags;
+        flags.set(SendFlags::MORE, with_next);
+        Limited { flags, ..self }
     }
 
     /// The socket alone.
@@ -64,9 +72,8 @@ impl Write for Limited<'_> {
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let patience = Instant::now() + PATIENCE;
         let until = self.until.map_or(patience, |until| until.min(patience));
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         loop {
-            match rustix::net::sendmsg(self.stream, pieces, &mut SendAncillaryBuffer::default(), flags) {
+            match rustix::net::sendmsg(self.stream, pieces, &mut SendAncillaryBuffer::default(), self.flags) {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let is_over = Instant::now() >= until;

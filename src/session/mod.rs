@@ -14,6 +14,7 @@ mod info;
 mod limiter;
 mod listing;
 mod login;
+mod open;
 mod pace;
 mod tls;
 mod traffic;
@@ -429,8 +430,18 @@ impl Talk<'_> {
     }
 
     fn say(&mut self, reply: &Reply) -> Result<(), End> {
-        log::debug!("session {}: -> {}", self.tag.id, Shown(reply.as_bytes().trim_ascii_end()));
+        self.log(reply);
         Ok(self.control.send(reply)?)
+    }
+
+    /// Says something that may come together with the next reply, which follows soon.
+    fn say_with_next(&mut self, reply: &Reply) -> Result<(), End> {
+        self.log(reply);
+        Ok(self.control.send_with_next(reply)?)
+    }
+
+    fn log(&self, reply: &Reply) {
+        log::debug!("session {}: -> {}", self.tag.id, Shown(reply.as_bytes().trim_ascii_end()));
     }
 
     fn tell(&self, kind: Kind, subject: Subject) {
