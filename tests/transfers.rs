@@ -1,12 +1,14 @@
 //! RETR, STOR, APPE, STOU, REST, TYPE A: bytes come back as they went, and a file is whole or isn't there.
 
-use crate::support::{Client, TestServer, eventually, noise};
+use crate::support::{Client, Data, TestServer, eventually, noise};
 use std::ffi::OsStr;
 use std::fs::{create_dir, metadata, read, read_dir, set_permissions, write};
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn mode(path: &Path) -> u32 {
     metadata(path).unwrap().permissions().mode() & 0o7777
@@ -407,4 +409,29 @@ fn a_home_that_is_replaced_by_another_is_noticed() {
     ann.upload("STOR after", b"x");
     assert_eq!(ann.download("NLST"), b"after\r\n");
     assert!(home.join("after").exists() && !server.outside("old").join("after").exists());
+}
+
+#[test]
+fn who_connects_after_150_gets_a_small_download_too() {
+    let server = TestServer::start();
+    server.files("ann").write("f", b"hello");
+    let mut ann = server.login("ann");
+    let address = ann.pasv();
+    ann.send("RETR f").expect(150);
+    assert_eq!(Data::over(TcpStream::connect(address).unwrap()).read(), b"hello");
+    ann.expect(226);
+}
+
+#[test]
+fn a_small_download_that_takes_its_time_is_told_of_before() {
+    let server = TestServer::with(&["--session-download-rate", "1 kB"]).start();
+    server.files("ann").write("f", &noise(16_000));
+    let mut ann = server.login("ann");
+    let mut data = ann.passive();
+    let began = Instant::now();
+    ann.send("RETR f").expect(150);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    ann.send("ABOR").expect(426);
+    ann.expect(226);
+    assert!(data.read().len() < 16_000);
 }

@@ -17,16 +17,25 @@ pub struct DataStream {
 }
 
 impl DataStream {
-    /// Takes a connection that was accepted or has been made.
-    pub fn new(stream: TcpStream) -> io::Result<DataStream> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        Ok(DataStream { stream, tls: None })
+    /// Takes a connection that does not block.
+    pub fn new(stream: TcpStream) -> DataStream {
+        DataStream { stream, tls: None }
     }
 
     /// Begins TLS; go on with [`handshake`](DataStream::handshake).
-    pub fn secure(&mut self, tls: Records) {
+    pub fn secure(&mut self, tls: Records) -> io::Result<()> {
         self.tls = Some(Box::new(tls));
+        self.stream.set_nodelay(true)
+    }
+
+    /// What is to be sent comes next. In the clear, little leaves together with the end, or after 200 ms; much would only
+    /// cost more so.
+    pub fn set_brief(&self, is_brief: bool) -> io::Result<()> {
+        match self.tls {
+            Some(_) => Ok(()),
+            None if is_brief => Ok(rustix::net::sockopt::set_tcp_cork(&self.stream, true)?),
+            None => self.stream.set_nodelay(true),
+        }
     }
 
     /// What to wait for before the handshake can go on; None when it is done.
@@ -139,7 +148,7 @@ impl Connecting {
     pub fn finish(self) -> io::Result<DataStream> {
         match self.socket.take_error()? {
             Some(error) => Err(error),
-            None => DataStream::new(self.socket.into()),
+            None => Ok(DataStream::new(self.socket.into())),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! it, but for us.
 
 use crate::locks::{Mutex, lock};
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -161,12 +163,12 @@ impl PassivePort {
         self.port
     }
 
-    /// Takes a connection that waits, if there is one; whoever it is.
+    /// Takes a connection that waits, if there is one; whoever it is. It does not block.
     pub fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        match self.listener.accept() {
-            Ok(accepted) => Ok(Some(accepted)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => Ok(None),
-            Err(error) => Err(error),
+        match rustix::net::acceptfrom_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok((stream, Some(from))) => Ok(Some((stream.into(), from.try_into()?))),
+            Ok((_, None)) | Err(Errno::AGAIN | Errno::CONNABORTED | Errno::INTR) => Ok(None),
+            Err(errno) => Err(errno.into()),
         }
     }
 }

@@ -12,19 +12,26 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 impl Wire<'_, '_> {
-    /// Waits for the client of this session; strangers are closed.
-    pub(super) fn accept(&mut self, port: &PassivePort, until: Option<Instant>) -> Result<DataStream, Cut> {
+    /// Waits for the client of this session, if that is not who has come first; strangers are closed.
+    pub(super) fn accept(
+        &mut self,
+        port: &PassivePort,
+        first: Option<(TcpStream, SocketAddr)>,
+        until: Option<Instant>,
+    ) -> Result<DataStream, Cut> {
         let failed = |error: io::Error| Cut::NoConnection(error.to_string());
+        let mut newcomer = first;
         loop {
-            if let Some((stream, from)) = port.accept().map_err(failed)?
+            if let Some((stream, from)) = newcomer
                 && self.is_clients(&stream, from, until)?
             {
-                return DataStream::new(stream).map_err(failed);
+                return Ok(DataStream::new(stream));
             }
             match self.ready(port.as_fd(), For::Reading, until) {
                 Err(Cut::Stalled) => return Err(Cut::NoConnection("nobody came in time".to_string())),
                 other => other?,
             }
+            newcomer = port.accept().map_err(failed)?;
         }
     }
 

@@ -19,6 +19,8 @@ use std::os::fd::BorrowedFd;
 const PIECE: usize = 4 << 20;
 /// The largest buffer for what sendfile(2) can't do. In TLS, half of it costs up to a tenth more CPU.
 const BUFFER: usize = 512 << 10;
+/// Less than this goes into any socket at once.
+const BRIEF: u64 = 16 << 10;
 
 /// RETR.
 pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
@@ -36,6 +38,7 @@ pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPat
     }
     talk.handle.show(path.as_bytes(), Some(Direction::Download), Some(source.size() - offset));
     let mut wire = Wire::at_rate(talk, Direction::Download, &workspace.rates);
+    wire.is_brief = source.size() - offset < BRIEF;
     let result = wire.send(&opening(), |wire, data| send_source(wire, data, &mut *source, offset));
     wire.conclude(result, workspace.place(&path), Kind::FileSent, Kind::FileSentIncomplete)
 }

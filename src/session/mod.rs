@@ -14,6 +14,7 @@ mod info;
 mod limiter;
 mod listing;
 mod login;
+mod open;
 mod pace;
 mod tls;
 mod traffic;

@@ -13,8 +13,9 @@ use crate::protocol::reply::Reply;
 use crate::storage::{self, Detail, Error, Upload, Write};
 use std::time::Duration;
 
-/// Received at once; it exists only while a transfer runs.
-const BUFFER: usize = 256 << 10;
+/// Received at once; it exists only while a transfer runs, and only as much of it as came at once takes memory. A quarter
+/// of it costs a sixth more CPU.
+const BUFFER: usize = 1 << 20;
 /// The same until it was full once: most files are small.
 const FIRST: usize = 16 << 10;
 
@@ -169,8 +170,8 @@ fn copy(wire: &mut Wire<'_, '_>, data: &mut DataStream, upload: &mut dyn Upload)
         if length == 0 {
             return Ok(());
         }
-        if length == buffer.len() {
-            buffer.resize(BUFFER, 0);
+        if length == FIRST && buffer.len() == FIRST {
+            buffer = vec![0; BUFFER];
         }
     }
 }
