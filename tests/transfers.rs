@@ -425,7 +425,7 @@ fn who_connects_after_150_gets_a_small_download_too() {
 #[test]
 fn a_small_download_that_takes_its_time_is_told_of_before() {
     let server = TestServer::with(&["--session-download-rate", "1 kB"]).start();
-    server.files("ann").write("f", &noise(16_000));
+    server.files("ann").write("f", noise(16_000));
     let mut ann = server.login("ann");
     let mut data = ann.passive();
     let began = Instant::now();
