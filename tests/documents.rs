@@ -192,12 +192,12 @@ fn the_readme_names_every_event() {
 }
 
 #[test]
-fn the_tables_of_security_name_tests_that_exist() {
+fn the_tables_of_proofs_name_tests_that_exist() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let files = std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path());
     let rust = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let source: String = rust.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    for (name, least) in [("SECURITY.md", 25), ("tests/SECURITY.md", 100)] {
+    for (name, least) in [("SECURITY.md", 25), ("tests/SECURITY.md", 100), ("tests/PROTOCOL.md", 120), ("RFC.md", 40)] {
         let (_, text) = document(name);
         let proofs = text.lines().filter_map(|line| line.strip_suffix('|')?.rsplit_once('|')).map(|(_, proofs)| proofs);
         let quoted = proofs.flat_map(|proofs| proofs.split('`').skip(1).step_by(2));

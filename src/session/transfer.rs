@@ -61,6 +61,11 @@ impl From<End> for Cut {
 }
 
 impl Cut {
+    /// The file has lost its end meanwhile: what was read is not whole.
+    pub(super) fn shorter() -> Cut {
+        Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
+    }
+
     /// The reason that the event gives.
     fn reason(&self) -> String {
         match self {
@@ -311,7 +316,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Obeys what may be obeyed during a transfer.
-    fn answer(&mut self) -> Result<(), Cut> {
+    pub(super) fn answer(&mut self) -> Result<(), Cut> {
         while !self.talk.quitting
             && let Some(line) = self.talk.control.waiting().peek_line()
         {
