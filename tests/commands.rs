@@ -400,7 +400,15 @@ fn renames_take_two_commands() {
     home.make_directory("d/sub");
     let mut client = server.login("ann");
     client.script(&[("RNTO b", 503), ("RNFR missing", 550), ("RNTO b", 503), ("RNFR /", 550)]);
-    client.script(&[("RNFR a", 350), ("RNTO b c", 250), ("RNTO d", 503)]);
+    client.script(&[("RNFR a", 350), ("RNFR missing", 550), ("RNTO b", 503), ("RNFR a", 350), ("RNFR /", 550)]);
+    client.script(&[
+        ("RNTO b", 503),
+        ("RNFR d", 350),
+        ("RNFR a", 350),
+        ("NOOP", 200),
+        ("RNTO b c", 250),
+        ("RNTO d", 503),
+    ]);
     assert_eq!(home.read("b c"), b"a");
     client.script(&[("RNFR b c", 350), ("RNTO d/sub/a", 250), ("RNFR d", 350), ("RNTO D", 250)]);
     assert_eq!(home.read("D/sub/a"), b"a");

@@ -11,7 +11,8 @@
 //! | `> LINE` | the device sends this line |
 //! | `bytes BYTES` | the device sends these bytes, its own line end and all |
 //! | `< CODE TEXT` | the reply has this code, and this text somewhere |
-//! | `listen` | the device listens; `$PORT` and `$EPRT` in lines behind it say where |
+//! | `bind` | the device takes a port; `$PORT` and `$EPRT` in lines behind it say which |
+//! | `listen` | it listens there, or at a port that it takes now |
 //! | `send BYTES` | over the data connection; then it ends |
 //! | `receive BYTES` | all that comes over the data connection is this |
 //! | `lists NAME` | a line of what comes ends with this name; without a name, nothing comes |
@@ -22,14 +23,16 @@
 //! In BYTES and in lines, `\r`, `\n`, `\\` and `\xFF` are what they are elsewhere.
 
 use crate::support::{Client, Data, TestServer};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use socket2::{Domain, Socket, Type};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 /// The device, in the middle of its dialogue.
 struct Device<'a> {
     server: &'a TestServer,
     client: Client,
-    listener: Option<TcpListener>,
+    /// The port that it has told of.
+    port: Option<Socket>,
     /// Made as soon as the server has said where to, as most devices do.
     passive: Option<Data>,
 }
@@ -77,7 +80,7 @@ fn play(path: &Path, text: &str) {
     let options = text.lines().filter_map(|line| line.strip_prefix("server ")).flat_map(|line| line.split(' '));
     let server = TestServer::with(&options.collect::<Vec<_>>()).start();
     let client = Client::connect(server.address());
-    let mut device = Device { server: &server, client, listener: None, passive: None };
+    let mut device = Device { server: &server, client, port: None, passive: None };
     for (number, line) in text.lines().enumerate() {
         let _place = Place(path, number + 1, line);
         if !line.is_empty() && !line.starts_with('#') {
@@ -116,7 +119,8 @@ impl Device<'_> {
                     self.passive = Some(Data::over(TcpStream::connect(address).unwrap()));
                 }
             }
-            "listen" => self.listener = Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()),
+            "bind" => self.port = Some(bound()),
+            "listen" => self.port.get_or_insert_with(bound).listen(1).unwrap(),
             "send" => self.data().write(&bytes(rest)).close(),
             "receive" => assert_eq!(self.data().read(), bytes(rest)),
             "lists" => {
@@ -132,16 +136,23 @@ impl Device<'_> {
 
     /// The line with the address where the device listens.
     fn filled(&self, line: &str) -> String {
-        let Some(listener) = &self.listener else { return line.to_string() };
-        let port = listener.local_addr().unwrap().port();
+        let Some(port) = &self.port else { return line.to_string() };
+        let port = port.local_addr().unwrap().as_socket().unwrap().port();
         let [high, low] = port.to_be_bytes();
         line.replace("$PORT", &format!("127,0,0,1,{high},{low}")).replace("$EPRT", &format!("|1|127.0.0.1|{port}|"))
     }
 
     /// The data connection: the one that was made, or the one that comes.
     fn data(&mut self) -> Data {
-        self.passive.take().unwrap_or_else(|| Data::over(self.listener.take().unwrap().accept().unwrap().0))
+        self.passive.take().unwrap_or_else(|| Data::over(self.port.take().unwrap().accept().unwrap().0.into()))
     }
+}
+
+/// A port at which nobody listens yet.
+fn bound() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket
 }
 
 /// Where 227 or 229 lead to.
