@@ -1,5 +1,6 @@
 //! HASH, XCRC, XMD5 and their like: what a file's bytes come to, without sending them.
 
+use super::download::shorter;
 use super::transfer::{Cut, Wire};
 use super::workspace::Workspace;
 use super::{End, Talk, errors};
@@ -48,6 +49,7 @@ pub(super) fn answer(
     }
     talk.handle.show(path.as_bytes(), None, None);
     let mut wire = Wire::new(talk);
+    wire.what = "A digest is made";
     match digest(&mut wire, &mut *source, algorithm, wanted) {
         Ok(digest) => Ok(reply(form, algorithm, size, &digest, &path)),
         Err(cut) => wire.reply(Err(cut)),
@@ -69,9 +71,10 @@ fn digest(
         let wanted = usize::try_from(part.end - part.start).unwrap_or(PIECE).min(PIECE);
         let room = piece.get_mut(..wanted).unwrap_or_default();
         let length = source.read_at(room, part.start).map_err(Error::from)?;
-        let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(Cut::shorter()) };
+        let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(shorter()) };
         digest.update(bytes);
         part.start += length as u64;
+        wire.bytes += length as u64;
     }
     Ok(digest.finish())
 }

@@ -11,6 +11,7 @@ use crate::protocol::path::RawPath;
 use crate::protocol::reply::Reply;
 use crate::storage::{Error, Source};
 use rustix::io::Errno;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 
@@ -60,7 +61,7 @@ fn send_source(
         let wanted = at_most(piece.len(), &part);
         let room = piece.get_mut(..wanted).unwrap_or_default();
         let length = source.read_at(room, part.start).map_err(Error::from)?;
-        let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(Cut::shorter()) };
+        let Some(bytes) = room.get(..length).filter(|bytes| !bytes.is_empty()) else { return Err(shorter()) };
         part.start += length as u64;
         match wire.kind() {
             TransferType::Binary => wire.send_all(data, bytes)?,
@@ -87,7 +88,7 @@ fn send_file(
         wire.await_turn()?;
         let wanted = at_most(wire.portion(PIECE), &part);
         match rustix::fs::sendfile(socket, file, Some(&mut part.start), wanted) {
-            Ok(0) => return Err(Cut::shorter()),
+            Ok(0) => return Err(shorter()),
             Ok(sent) => {
                 wire.count(sent);
                 room = Room::default();
@@ -106,4 +107,9 @@ fn send_file(
 /// What is left, but no more than so much.
 fn at_most(most: usize, part: &Range<u64>) -> usize {
     usize::try_from(part.end - part.start).unwrap_or(most).min(most)
+}
+
+/// The file has lost its end meanwhile: what was read is not whole.
+pub(super) fn shorter() -> Cut {
+    Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
 }

@@ -1,6 +1,7 @@
 //! Questions and settings that touch no file: HELP, FEAT, STAT, TYPE and their like.
 
 use super::door::Door;
+use super::transfer::Wire;
 use super::{Phase, Talk, errors};
 use crate::protocol::command::{SessionCommand, TransferType};
 use crate::protocol::reply::Reply;
@@ -115,6 +116,16 @@ impl Talk<'_> {
             Some(idle) => Reply::new(200, format!("The idle timeout is {} seconds.", idle.as_secs_f64())),
             None => Reply::new(200, "There is no idle timeout."),
         }
+    }
+}
+
+impl Wire<'_, '_> {
+    /// STAT while it runs.
+    pub(super) fn status(&self) -> Reply {
+        let name = self.talk.tag.username.as_deref().unwrap_or_default();
+        let (what, bytes, seconds) = (self.what, self.bytes, self.began.elapsed().as_secs_f64());
+        let transfer = format!("{what}: {bytes} bytes in {seconds:.1} seconds.");
+        self.talk.status(&format!("Logged in as: {}", Shown(name)), Some(transfer))
     }
 }
 

@@ -12,7 +12,6 @@ use crate::protocol::command::{Command, DataCommand, Login, SessionCommand, Tran
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use crate::protocol::request::Request;
-use crate::protocol::shown::Shown;
 use crate::storage::Error;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
@@ -61,11 +60,6 @@ impl From<End> for Cut {
 }
 
 impl Cut {
-    /// The file has lost its end meanwhile: what was read is not whole.
-    pub(super) fn shorter() -> Cut {
-        Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
-    }
-
     /// The reason that the event gives.
     fn reason(&self) -> String {
         match self {
@@ -141,7 +135,7 @@ pub(super) struct Wire<'t, 'a> {
     pub(super) bytes: u64,
     /// How many were received since the client was heard.
     unheard: usize,
-    began: Instant,
+    pub(super) began: Instant,
     tls: Option<Protection>,
     /// The server stops, and this is the end of the grace time.
     pub(super) draining: Option<Instant>,
@@ -149,12 +143,24 @@ pub(super) struct Wire<'t, 'a> {
     pub(super) pace: Option<Pace>,
     /// Where a file's bytes go; None: they are no file's.
     pub(super) direction: Option<Direction>,
+    /// What STAT says of it.
+    pub(super) what: &'static str,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
     pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
         let began = Instant::now();
-        Wire { talk, bytes: 0, unheard: 0, began, tls: None, draining: None, pace: None, direction: None }
+        Wire {
+            talk,
+            bytes: 0,
+            unheard: 0,
+            began,
+            tls: None,
+            draining: None,
+            pace: None,
+            direction: None,
+            what: "Data connection open",
+        }
     }
 
     pub(super) fn kind(&self) -> TransferType {
@@ -340,13 +346,6 @@ impl<'t, 'a> Wire<'t, 'a> {
             }
         }
         Ok(())
-    }
-
-    fn status(&self) -> Reply {
-        let name = self.talk.tag.username.as_deref().unwrap_or_default();
-        let (bytes, seconds) = (self.bytes, self.began.elapsed().as_secs_f64());
-        let transfer = format!("Data connection open: {bytes} bytes in {seconds:.1} seconds.");
-        self.talk.status(&format!("Logged in as: {}", Shown(name)), Some(transfer))
     }
 
     /// Opens the connection for what `fill` sends, and ends it so that the client can tell what is whole.
