@@ -34,6 +34,7 @@ fn before_login_a_session_answers_questions_and_nothing_else() {
             "DELE f",
             "EPRT |1|127.0.0.1|2000|",
             "EPSV",
+            "HASH f",
             "LIST",
             "MDTM f",
             "MDTM 20260102030405 f",
@@ -63,11 +64,18 @@ fn before_login_a_session_answers_questions_and_nothing_else() {
             "STOU",
             "STRU F",
             "TYPE I",
+            "OPTS HASH",
+            "OPTS MLST",
+            "XCRC f",
             "XCUP",
             "XCWD /",
+            "XMD5 f",
             "XMKD d",
             "XPWD",
             "XRMD d",
+            "XSHA1 f",
+            "XSHA256 f",
+            "XSHA512 f",
         ] {
             client.script(&[(line, 530)]);
         }
@@ -83,6 +91,7 @@ fn what_is_wrong_with_a_line_is_said_before_login_and_after() {
         "APPE",
         "DELE",
         "EPRT",
+        "HASH",
         "MDTM",
         "MFMT",
         "MKD",
@@ -102,8 +111,13 @@ fn what_is_wrong_with_a_line_is_said_before_login_and_after() {
         "STRU",
         "TYPE",
         "USER",
+        "XCRC",
+        "XMD5",
         "XMKD",
         "XRMD",
+        "XSHA1",
+        "XSHA256",
+        "XSHA512",
     ];
     let takes_none = ["ABOR", "CDUP", "FEAT", "NOOP", "PASV", "PWD", "QUIT", "REIN", "SYST", "XCUP", "XPWD"];
     for mut client in [server.client(), server.login("ann")] {
@@ -116,6 +130,29 @@ fn what_is_wrong_with_a_line_is_said_before_login_and_after() {
         client.script(&[("XYZZY", 500), ("RETRX f", 500), ("", 500), ("RETR\tf", 500), ("SITE EXEC ls", 500)]);
         client.script(&[("ACCT x", 502), ("SMNT /", 502), ("smnt /", 502)]);
     }
+}
+
+#[test]
+fn what_is_left_out_on_purpose_is_not_done_by_any_name() {
+    let server = TestServer::start();
+    let home = server.files("ann");
+    home.write("f", "x");
+    let mut ann = server.login("ann");
+    ann.script(&[("MIC x", 502), ("CONF x", 502), ("ENC x", 502), ("enc x", 502)]);
+    for command in
+        ["EXEC rm f", "CPFR f", "CPTO g", "SYMLINK f g", "CHOWN root f", "CHGRP root f", "MKDIR d", "COPY f g"]
+    {
+        ann.send(&format!("SITE {command}")).expect(500);
+    }
+    for line in ["ADAT x", "LANG en", "HOST example.org", "LPRT 4,4,127,0,0,1,2,8,0", "LPSV", "RANG 0 1", "MFCT 2026 f"]
+    {
+        ann.send(line).expect(500);
+    }
+    for line in ["OPTS MODE Z LEVEL 9", "OPTS RETR", "OPTS NLST"] {
+        ann.send(line).expect(501);
+    }
+    ann.script(&[("MODE Z", 504), ("MODE B", 504), ("STRU R", 504), ("STRU P", 504), ("TYPE E", 504), ("MODE S", 200)]);
+    assert_eq!((home.names(""), home.read("f")), (vec!["f".to_string()], b"x".to_vec()));
 }
 
 #[test]
@@ -179,6 +216,7 @@ fn settings_that_old_clients_make() {
         ("TYPE A N", 200),
         ("TYPE a n", 200),
         ("TYPE i", 200),
+        ("TYPE L 7", 200),
         ("TYPE L 8", 200),
         ("STRU F", 200),
         ("MODE S", 200),
@@ -251,7 +289,18 @@ fn feat_has_the_form_of_rfc_2389_and_is_true() {
     for line in middle {
         assert!(line.starts_with(' ') && !line.starts_with("  ") && !line.ends_with(' '), "{line:?}");
     }
-    for feature in ["EPRT", "EPSV", "MDTM", "MFMT", "REST STREAM", "SIZE", "TVFS", "UTF8"] {
+    for feature in [
+        "EPRT",
+        "EPSV",
+        "HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32",
+        "MDTM",
+        "MFMT",
+        "REST STREAM",
+        "SIZE",
+        "TVFS",
+        "UTF8",
+        "XMD5",
+    ] {
         assert_eq!(middle.iter().filter(|line| line[1..] == *feature).count(), 1, "{feature} in {features}");
     }
     assert!(!features.contains("AUTH") && !features.contains("PROT"), "{features}");
@@ -351,7 +400,15 @@ fn renames_take_two_commands() {
     home.make_directory("d/sub");
     let mut client = server.login("ann");
     client.script(&[("RNTO b", 503), ("RNFR missing", 550), ("RNTO b", 503), ("RNFR /", 550)]);
-    client.script(&[("RNFR a", 350), ("RNTO b c", 250), ("RNTO d", 503)]);
+    client.script(&[("RNFR a", 350), ("RNFR missing", 550), ("RNTO b", 503), ("RNFR a", 350), ("RNFR /", 550)]);
+    client.script(&[
+        ("RNTO b", 503),
+        ("RNFR d", 350),
+        ("RNFR a", 350),
+        ("NOOP", 200),
+        ("RNTO b c", 250),
+        ("RNTO d", 503),
+    ]);
     assert_eq!(home.read("b c"), b"a");
     client.script(&[("RNFR b c", 350), ("RNTO d/sub/a", 250), ("RNFR d", 350), ("RNTO D", 250)]);
     assert_eq!(home.read("D/sub/a"), b"a");
@@ -388,6 +445,15 @@ fn sizes_and_times_of_files() {
         assert!(code == 200 || reply.contains(&format!("Modify={shown}")), "{set}: {reply}");
         assert_eq!(client.send("MDTM a b").expect(213), format!("213 {shown}"), "{set}");
     }
+}
+
+#[test]
+fn a_time_that_was_set_survives_renaming() {
+    let server = TestServer::start();
+    server.files("ann").write("f", "x");
+    let mut client = server.login("ann");
+    client.script(&[("MFMT 20010203040506 f", 213), ("RNFR f", 350), ("RNTO g", 250)]);
+    assert_eq!(client.send("MDTM g").expect(213), "213 20010203040506");
 }
 
 #[test]

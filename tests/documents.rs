@@ -209,20 +209,25 @@ fn every_configuration_in_the_readme_can_be_read() {
 }
 
 #[test]
-fn the_tables_of_security_name_tests_that_exist() {
+fn the_tables_of_proofs_name_tests_that_exist() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let files = std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(&tests).unwrap().map(|entry| entry.unwrap().path());
     let rust = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let source: String = rust.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    for (name, least) in [("SECURITY.md", 25), ("tests/SECURITY.md", 100)] {
+    let all: String = rust.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let source = |module: Option<&str>| match module {
+        Some(module) => std::fs::read_to_string(tests.join(format!("{module}.rs"))).unwrap_or_default(),
+        None => all.clone(),
+    };
+    for (name, least) in [("SECURITY.md", 25), ("tests/SECURITY.md", 100), ("tests/PROTOCOL.md", 120), ("RFC.md", 40)] {
         let (_, text) = document(name);
         let proofs = text.lines().filter_map(|line| line.strip_suffix('|')?.rsplit_once('|')).map(|(_, proofs)| proofs);
         let quoted = proofs.flat_map(|proofs| proofs.split('`').skip(1).step_by(2));
         let named = quoted.filter(|quoted| quoted.contains('_') && !quoted.contains(['.', '/']));
-        let names: Vec<&str> = named.filter_map(|quoted| quoted.rsplit("::").next()).collect();
-        assert!(names.len() >= least, "{name}: {names:?}");
-        for test in names {
-            assert!(source.contains(&format!("fn {test}(")), "{name}: {test}");
+        let named: Vec<&str> = named.collect();
+        assert!(named.len() >= least, "{name}: {named:?}");
+        for test in named {
+            let (module, test) = test.split_once("::").map_or((None, test), |(module, test)| (Some(module), test));
+            assert!(source(module).contains(&format!("fn {test}(")), "{name}: {module:?}: {test}");
         }
     }
 }

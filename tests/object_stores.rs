@@ -56,6 +56,7 @@ fn every_verb_does_what_it_does_on_a_disk() {
         ann.script(&[("MKD a b", 257), ("MKD a b", 550), ("MKD no/x", 550), ("CWD a b", 250), ("PWD", 257)]);
         ann.upload("STOR ü.txt", b"0123456789");
         assert_eq!(ann.download("RETR ü.txt"), b"0123456789");
+        assert_eq!(ann.send("XMD5 ü.txt").expect(250), "250 781e5e245d69b566979b86e28d23f2c7");
         for (offset, rest) in [("4", "456789"), ("9", "9"), ("10", "")] {
             ann.send(&format!("REST {offset}")).expect(350);
             assert_eq!(ann.download("RETR ü.txt"), rest.as_bytes());
@@ -74,7 +75,8 @@ fn every_verb_does_what_it_does_on_a_disk() {
         let names: Vec<String> = ann.list("MLSD").iter().map(|line| line.split_once(' ').unwrap().1.into()).collect();
         assert_eq!(names, ["new", "ü.txt"]);
         ann.script(&[("CWD /", 250), ("RMD a b", 550), ("DELE a b", 550), ("RMD a b/new", 550), ("DELE no", 550)]);
-        ann.script(&[("RNFR a b/ü.txt", 350), ("RNTO z", 250), ("SIZE a b/ü.txt", 550), ("MDTM z", 213)]);
+        ann.script(&[("RNFR a b/ü.txt", 350), ("RNTO z", 250), ("SIZE a b/ü.txt", 550)]);
+        assert_eq!(ann.send("MDTM z").expect(213), "213 20200102030405");
         ann.script(&[("RNFR a b", 350), ("RNTO c", 250), ("CWD a b", 550), ("CWD c", 250), ("DELE new", 250)]);
         ann.script(&[
             ("CWD /c", 250),

@@ -17,8 +17,11 @@ const ACCOUNTS: [(&str, char); 11] = [
     ("perm-none", '-'),
 ];
 
+/// Django keeps eight letters.
+const LONGER_THAN_THE_COLUMN: &str = "radfwmMTradfwmMTradfwmMTel";
+
 /// The line, the letter that it needs, and the code if it has it. Without a data connection a transfer is 425.
-const TABLE: [(&str, char, u16); 36] = [
+const TABLE: [(&str, char, u16); 42] = [
     ("CWD /d", 'e', 250),
     ("XCWD /d", 'e', 250),
     ("CWD", 'e', 250),
@@ -36,6 +39,12 @@ const TABLE: [(&str, char, u16); 36] = [
     ("SIZE f", 'l', 213),
     ("MDTM f", 'l', 213),
     ("RETR f", 'r', 425),
+    ("HASH f", 'r', 213),
+    ("XCRC f", 'r', 250),
+    ("XMD5 f", 'r', 250),
+    ("XSHA1 f", 'r', 250),
+    ("XSHA256 f", 'r', 250),
+    ("XSHA512 \"f\" 0 1", 'r', 250),
     ("APPE f", 'a', 425),
     ("APPE new", 'a', 425),
     ("DELE f", 'd', 250),
@@ -145,7 +154,9 @@ fn odd_permission_texts_grant_what_they_name() {
     let server = TestServer::start();
     let home = server.files("ann");
     home.make_directory("d");
-    for (permission, cwd, list) in [("", 550, 550), ("e", 250, 550), ("E,l L", 550, 250), ("éeelz", 250, 250)] {
+    for (permission, cwd, list) in
+        [("", 550, 550), ("e", 250, 550), ("E,l L", 550, 250), ("éeelz", 250, 250), (LONGER_THAN_THE_COLUMN, 250, 250)]
+    {
         let site = server.site();
         site.execute("UPDATE django_ftpserver_ftpusergroup SET permission = ?1 WHERE name = 'full'", [permission])
             .unwrap();

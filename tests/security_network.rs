@@ -132,6 +132,15 @@ fn a_stranger_at_the_passive_port_neither_takes_nor_brings_a_file() {
 }
 
 #[test]
+fn no_passive_port_tells_which_comes_next() {
+    let server = TestServer::start();
+    let mut ann = server.login("ann");
+    let ports: Vec<i32> = (0..20).map(|_| ann.epsv().port().into()).collect();
+    let steps: std::collections::BTreeSet<i32> = ports.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps.len() > 10, "{ports:?}");
+}
+
+#[test]
 fn one_session_more_than_passive_ports_is_told_425_and_lives() {
     let ports = free_ports(5);
     let list: Vec<_> = ports.iter().map(u16::to_string).collect();

@@ -5,8 +5,10 @@
 //! | `login.rs` | USER, PASS, REIN, QUIT |
 //! | `commands.rs` | every verb without a data connection: codes, arguments, before login |
 //! | `listings.rs` | LIST, NLST, MLSD, MLST, STAT of a path |
+//! | `digests.rs` | HASH, XCRC, XMD5 and their like: codes, parts, and who is heard meanwhile |
 //! | `transfers.rs` | RETR, STOR, APPE, STOU, REST, TYPE A |
 //! | `data_connections.rs` | active, passive, ABOR, what is heard during transfers |
+//! | `devices.rs` | dialogues of cameras, scanners, controllers and old clients, as they were reported |
 //! | `proxies.rs` | clients behind a proxy: who they are, what their proxy looks after, where their data goes |
 //! | `tls.rs` | TLS on the control connection: its commands, who has to use it, what events say |
 //! | `tls_certificates.rs` | certificates: broken ones, new ones while it runs, those of clients |
@@ -72,6 +74,8 @@ mod configuration;
 mod control;
 mod daemonize;
 mod data_connections;
+mod devices;
+mod digests;
 mod events;
 mod events_command;
 mod export;

@@ -97,6 +97,27 @@ fn one_session_transfers_as_often_as_it_likes() {
 }
 
 #[test]
+fn small_files_do_not_wait_for_late_acknowledgements() {
+    for (name, tls) in Tls::all() {
+        let (_server, mut ann) = ann_in(&tls, &[]);
+        let mut transfer = |number| {
+            let start = Instant::now();
+            match number % 2 {
+                0 => ann.upload("STOR small", b"a few bytes"),
+                _ => drop(ann.download("RETR small")),
+            }
+            start.elapsed()
+        };
+        let both: [Vec<Duration>; 2] =
+            [0, 1].map(|kind| (0..30).map(|step| 2 * step + kind).map(&mut transfer).collect());
+        // An acknowledgement may be 40 ms late; where somebody waits for it, every transfer takes longer.
+        for times in both {
+            assert!(times.iter().min().unwrap() < &Duration::from_millis(40), "{name}: {times:?}");
+        }
+    }
+}
+
+#[test]
 fn data_connections_resume_the_session_of_the_control_connection() {
     let (_server, mut ann) = ann_in(&Tls::only(&TLS12), &[]);
     assert!((0..20).all(|_| next_handshake(&mut ann) == Resumed));

@@ -53,12 +53,12 @@ pub fn parse_eprt(text: &[u8]) -> Option<Result<SocketAddr, u32>> {
 pub fn pasv_text(address: Ipv4Addr, port: u16) -> String {
     let [a, b, c, d] = address.octets();
     let [high, low] = port.to_be_bytes();
-    format!("Entering passive mode ({a},{b},{c},{d},{high},{low}).")
+    format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low}).")
 }
 
 /// The text of 229.
 pub fn epsv_text(port: u16) -> String {
-    format!("Entering extended passive mode (|||{port}|).")
+    format!("Entering Extended Passive Mode (|||{port}|).")
 }
 
 /// Digits and nothing else but blanks around them, as old devices pad: `parse` alone would take a sign.
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn passive_replies() {
-        assert_eq!(pasv_text(Ipv4Addr::LOCALHOST, 30001), "Entering passive mode (127,0,0,1,117,49).");
-        assert_eq!(epsv_text(30001), "Entering extended passive mode (|||30001|).");
+        assert_eq!(pasv_text(Ipv4Addr::LOCALHOST, 30001), "Entering Passive Mode (127,0,0,1,117,49).");
+        assert_eq!(epsv_text(30001), "Entering Extended Passive Mode (|||30001|).");
     }
 }

@@ -1,7 +1,10 @@
 //! The arguments of commands, read one by one: each function gives a typed command or the reply that says what is wrong.
 
 use super::address::{self, Family, decimal};
-use super::command::{DataCommand, FileCommand, ProtectionLevel, SecureCommand, SessionCommand, TransferType};
+use super::command::{
+    DataCommand, DigestForm, FileCommand, ProtectionLevel, SecureCommand, SessionCommand, TransferCommand, TransferType,
+};
+use super::digest::{self, Algorithm};
 use super::facts::FactSet;
 use super::path::RawPath;
 use super::reply::Reply;
@@ -120,6 +123,11 @@ pub(super) fn options(argument: &[u8]) -> Result<SessionCommand, Reply> {
             Ok(SessionCommand::Facts(FactSet::parse(&String::from_utf8_lossy(value))))
         }
         b"MLST" => invalid("Invalid argument."),
+        b"HASH" if value.is_empty() => Ok(SessionCommand::Digest(None)),
+        b"HASH" => match Algorithm::named(value) {
+            Some(algorithm) => Ok(SessionCommand::Digest(Some(algorithm))),
+            None => invalid(&format!("Unknown algorithm \"{}\".", Shown(value))),
+        },
         _ => invalid(&format!("Unsupported command \"{}\".", Shown(name))),
     }
 }
@@ -178,6 +186,13 @@ pub(super) fn utime(argument: &[u8]) -> Result<FileCommand, Reply> {
         (true, Some(time), Some(path)) if !path.is_empty() => Ok(set(time, path)),
         _ => Err(Reply::new(501, "Invalid time format; expected: SITE UTIME YYYYMMDDHHMMSS path.")),
     }
+}
+
+/// `XMD5 path`, or `XMD5 "path" [start [end]]`.
+pub(super) fn digest(argument: &[u8], algorithm: Algorithm) -> Result<TransferCommand, Reply> {
+    let (path, part) = digest::part(argument)
+        .ok_or_else(|| Reply::new(501, "Syntax error: a part is a path in quotes, a start and an end."))?;
+    Ok(TransferCommand::Digest(path, DigestForm::Of(algorithm, part)))
 }
 
 pub(super) fn chmod(argument: &[u8]) -> Result<FileCommand, Reply> {

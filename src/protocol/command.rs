@@ -1,12 +1,14 @@
 //! Commands as typed values: one that exists is well formed.
 
 use super::address::Family;
+use super::digest::Algorithm;
 use super::facts::FactSet;
 use super::path::RawPath;
 use super::permission::Permission;
 use super::verb::Verb;
 use jiff::Timestamp;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 /// What to do, grouped by who can do it.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +91,8 @@ pub enum SessionCommand {
     Utf8,
     /// OPTS MLST.
     Facts(FactSet),
+    /// OPTS HASH, with another algorithm or without.
+    Digest(Option<Algorithm>),
     /// TYPE: whether it is ASCII.
     Type(TransferType),
     /// STRU F.
@@ -160,6 +164,16 @@ pub enum TransferCommand {
     Store(RawPath),
     Append(RawPath),
     StoreUnique(RawPath),
+    Digest(RawPath, DigestForm),
+}
+
+/// What a digest is made of, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DigestForm {
+    /// HASH: the whole file, by what OPTS HASH has chosen.
+    Chosen,
+    /// XCRC and its like: a part of the file, by what the verb names.
+    Of(Algorithm, Range<u64>),
 }
 
 impl Command {
@@ -182,7 +196,7 @@ impl Command {
             },
             Command::Transfer(command) => match command {
                 List(_) | Names(_) | MachineList(_) | StatusOf(_) => Some(Permission::List),
-                Retrieve(_) => Some(Permission::Read),
+                Retrieve(_) | Digest(..) => Some(Permission::Read),
                 Append(_) => Some(Permission::Append),
                 Store(_) | StoreUnique(_) => Some(Permission::Write),
             },

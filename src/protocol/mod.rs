@@ -6,6 +6,7 @@ pub mod address;
 mod arguments;
 pub mod ascii;
 pub mod command;
+pub mod digest;
 pub mod facts;
 pub mod glob;
 pub mod json;

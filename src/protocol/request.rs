@@ -1,7 +1,10 @@
 //! From a line to a command: what is not well formed is the reply to send.
 
 use super::arguments::{self, split_blank};
-use super::command::{Command, DataCommand, FileCommand, Login, SecureCommand, SessionCommand, TransferCommand};
+use super::command::{
+    Command, DataCommand, DigestForm, FileCommand, Login, SecureCommand, SessionCommand, TransferCommand,
+};
+use super::digest::Algorithm;
 use super::path::RawPath;
 use super::reply::Reply;
 use super::shown::Shown;
@@ -113,6 +116,12 @@ impl Request {
             Verb::Stor => transfer(TransferCommand::Store(path())),
             Verb::Appe => transfer(TransferCommand::Append(path())),
             Verb::Stou => transfer(TransferCommand::StoreUnique(path())),
+            Verb::Hash => transfer(TransferCommand::Digest(path(), DigestForm::Chosen)),
+            Verb::Xcrc => arguments::digest(&argument, Algorithm::Crc32).map(Command::Transfer),
+            Verb::Xmd5 => arguments::digest(&argument, Algorithm::Md5).map(Command::Transfer),
+            Verb::Xsha1 => arguments::digest(&argument, Algorithm::Sha1).map(Command::Transfer),
+            Verb::Xsha256 => arguments::digest(&argument, Algorithm::Sha256).map(Command::Transfer),
+            Verb::Xsha512 => arguments::digest(&argument, Algorithm::Sha512).map(Command::Transfer),
             // SITE with a word is a row of its own.
             Verb::Site => Err(unknown(b"SITE")),
         }

@@ -58,6 +58,7 @@ verbs! {
     Eprt "EPRT" login Required "EPRT <SP> |proto|ip|port| (extended active mode)."
     Epsv "EPSV" login Optional "EPSV [<SP> proto/\"ALL\"] (extended passive mode)."
     Feat "FEAT" anyone Forbidden "FEAT (list all new features supported)."
+    Hash "HASH" login Required "HASH <SP> file-name (digest of a file; OPTS HASH chooses which)."
     Help "HELP" anyone Optional "HELP [<SP> cmd] (show help)."
     List "LIST" login Optional "LIST [<SP> path] (list files)."
     Mdtm "MDTM" login Required "MDTM [<SP> timeval] <SP> path (show or set the last modification time)."
@@ -97,11 +98,16 @@ verbs! {
     Syst "SYST" anyone Forbidden "SYST (get operating system type)."
     Type "TYPE" login Required "TYPE <SP> [A | I] (set transfer type)."
     User "USER" anyone Required "USER <SP> user-name (set username)."
+    Xcrc "XCRC" login Required "XCRC <SP> file-name (CRC-32 of a file)."
     Xcup "XCUP" login Forbidden "XCUP (obsolete; go to parent directory)."
     Xcwd "XCWD" login Optional "XCWD [<SP> dir-name] (obsolete; change directory)."
+    Xmd5 "XMD5" login Required "XMD5 <SP> file-name (MD5 of a file)."
     Xmkd "XMKD" login Required "XMKD <SP> dir-name (obsolete; create directory)."
     Xpwd "XPWD" login Forbidden "XPWD (obsolete; get current dir)."
     Xrmd "XRMD" login Required "XRMD <SP> dir-name (obsolete; remove directory)."
+    Xsha1 "XSHA1" login Required "XSHA1 <SP> file-name (SHA-1 of a file)."
+    Xsha256 "XSHA256" login Required "XSHA256 <SP> file-name (SHA-256 of a file)."
+    Xsha512 "XSHA512" login Required "XSHA512 <SP> file-name (SHA-512 of a file)."
 }
 
 /// The row of a verb, in any case. Without TLS there are no verbs of it.

@@ -112,7 +112,7 @@ fn at_most(most: usize, part: &Range<u64>) -> usize {
     usize::try_from(part.end - part.start).unwrap_or(most).min(most)
 }
 
-/// The file has lost its end meanwhile: what was sent is not whole.
-fn shorter() -> Cut {
+/// The file has lost its end meanwhile: what was read is not whole.
+pub(super) fn shorter() -> Cut {
     Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
 }

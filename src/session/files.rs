@@ -169,6 +169,8 @@ fn delete(workspace: &Workspace, talk: &Talk<'_>, path: &RawPath) -> Result<Repl
 }
 
 fn rename_from(workspace: &mut Workspace, path: &RawPath) -> Result<Reply> {
+    // One that fails takes back the one before.
+    workspace.rename_from = None;
     let path = workspace.at(path);
     if path.is_root() {
         return Ok(Reply::new(550, "Can't rename home directory."));

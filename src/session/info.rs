@@ -1,6 +1,7 @@
 //! Questions and settings that touch no file: HELP, FEAT, STAT, TYPE and their like.
 
 use super::door::Door;
+use super::transfer::Wire;
 use super::{Phase, Talk, errors};
 use crate::protocol::command::{SessionCommand, TransferType};
 use crate::protocol::reply::Reply;
@@ -26,6 +27,11 @@ impl Talk<'_> {
                 self.modes.facts = set;
                 Reply::new(200, format!("MLST OPTS {}", set.chosen()))
             }
+            SessionCommand::Digest(_) if !ready => super::log_in_first(),
+            SessionCommand::Digest(chosen) => {
+                self.modes.digest = chosen.unwrap_or(self.modes.digest);
+                Reply::new(200, self.modes.digest.name())
+            }
             SessionCommand::Idle(seconds) => self.idle(seconds),
             SessionCommand::Quota => quota(phase),
             SessionCommand::Type(kind) => {
@@ -47,6 +53,7 @@ impl Talk<'_> {
 
     fn features(&self) -> Reply {
         let facts = format!("MLST {}", self.modes.facts.feature());
+        let digests = self.modes.digest.feature();
         let is_there = |feature: &&str| match *feature {
             "AUTH TLS" => self.offers_auth(),
             "EPSV" => !self.passes_proxy(),
@@ -59,6 +66,7 @@ impl Talk<'_> {
             "CLNT",
             "EPRT",
             "EPSV",
+            &digests,
             "MDTM",
             "MFMT",
             &facts,
@@ -68,6 +76,11 @@ impl Talk<'_> {
             "SIZE",
             "TVFS",
             "UTF8",
+            "XCRC",
+            "XMD5",
+            "XSHA1",
+            "XSHA256",
+            "XSHA512",
         ];
         Reply::lines(211, "Features supported:", features.into_iter().filter(is_there), "End FEAT.")
     }
@@ -103,6 +116,16 @@ impl Talk<'_> {
             Some(idle) => Reply::new(200, format!("The idle timeout is {} seconds.", idle.as_secs_f64())),
             None => Reply::new(200, "There is no idle timeout."),
         }
+    }
+}
+
+impl Wire<'_, '_> {
+    /// STAT while it runs.
+    pub(super) fn status(&self) -> Reply {
+        let name = self.talk.tag.username.as_deref().unwrap_or_default();
+        let (what, bytes, seconds) = (self.what, self.bytes, self.began.elapsed().as_secs_f64());
+        let transfer = format!("{what}: {bytes} bytes in {seconds:.1} seconds.");
+        self.talk.status(&format!("Logged in as: {}", Shown(name)), Some(transfer))
     }
 }
 
@@ -154,7 +177,7 @@ fn help(name: Option<Vec<u8>>, with_tls: bool) -> Reply {
     }
     let known = TABLE.iter().filter(|entry| with_tls || !entry.verb.is_of_tls());
     let names: Vec<&str> = known.map(|entry| entry.name).filter(|name| !name.starts_with("SITE ")).collect();
-    let row = |names: &[&str]| names.iter().map(|name| format!("{name:<7}")).collect::<String>().trim_end().to_string();
+    let row = |names: &[&str]| names.iter().map(|name| format!("{name:<8}")).collect::<String>().trim_end().to_string();
     Reply::lines(214, "The following commands are recognized:", names.chunks(8).map(row), "Help command successful.")
 }
 

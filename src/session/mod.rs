@@ -3,6 +3,7 @@
 
 mod accept;
 mod arrival;
+mod digest;
 mod door;
 mod download;
 mod end;
@@ -37,6 +38,7 @@ use crate::net::masquerade::Masquerade;
 use crate::net::passive::PassivePorts;
 use crate::net::tls::Tls;
 use crate::protocol::command::{Command, TransferCommand, TransferType};
+use crate::protocol::digest::Algorithm;
 use crate::protocol::facts::FactSet;
 use crate::protocol::line::Line;
 use crate::protocol::network::Network;
@@ -203,12 +205,19 @@ struct Modes {
     kind: TransferType,
     restart: u64,
     facts: FactSet,
+    digest: Algorithm,
     only_epsv: bool,
 }
 
 impl Default for Modes {
     fn default() -> Modes {
-        Modes { kind: TransferType::Ascii, restart: 0, facts: FactSet::default(), only_epsv: false }
+        Modes {
+            kind: TransferType::Ascii,
+            restart: 0,
+            facts: FactSet::default(),
+            digest: Algorithm::default(),
+            only_epsv: false,
+        }
     }
 }
 
@@ -417,6 +426,7 @@ fn transfer_files(workspace: &Workspace, talk: &mut Talk<'_>, command: TransferC
         TransferCommand::Store(path) => upload::store(workspace, talk, &path),
         TransferCommand::Append(path) => upload::append(workspace, talk, &path),
         TransferCommand::StoreUnique(path) => upload::store_unique(workspace, talk, &path),
+        TransferCommand::Digest(path, form) => digest::answer(workspace, talk, &path, &form),
     }
 }
 

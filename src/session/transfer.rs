@@ -11,7 +11,6 @@ use crate::protocol::command::{Command, DataCommand, Login, SessionCommand, Tran
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use crate::protocol::request::Request;
-use crate::protocol::shown::Shown;
 use crate::storage::Error;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
@@ -134,7 +133,7 @@ pub(super) struct Wire<'t, 'a> {
     pub(super) bytes: u64,
     /// How many were received since the client was heard.
     unheard: usize,
-    began: Instant,
+    pub(super) began: Instant,
     pub(super) tls: Option<Protection>,
     /// So little is sent that it leaves together with its end.
     pub(super) is_brief: bool,
@@ -144,6 +143,8 @@ pub(super) struct Wire<'t, 'a> {
     pub(super) pace: Option<Pace>,
     /// Where a file's bytes go; None: they are no file's.
     pub(super) direction: Option<Direction>,
+    /// What STAT says of it.
+    pub(super) what: &'static str,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
@@ -159,6 +160,7 @@ impl<'t, 'a> Wire<'t, 'a> {
             draining: None,
             pace: None,
             direction: None,
+            what: "Data connection open",
         }
     }
 
@@ -266,13 +268,6 @@ impl<'t, 'a> Wire<'t, 'a> {
             }
         }
         Ok(())
-    }
-
-    fn status(&self) -> Reply {
-        let name = self.talk.tag.username.as_deref().unwrap_or_default();
-        let (bytes, seconds) = (self.bytes, self.began.elapsed().as_secs_f64());
-        let transfer = format!("Data connection open: {bytes} bytes in {seconds:.1} seconds.");
-        self.talk.status(&format!("Logged in as: {}", Shown(name)), Some(transfer))
     }
 
     /// Opens the connection for what `fill` sends, and ends it so that the client can tell what is whole.
