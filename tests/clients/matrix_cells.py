@@ -1,10 +1,10 @@
 """The cells of the matrix: each is one way to speak FTP, and what a client has to do in it."""
 
-import json
 import re
 from typing import NamedTuple
 
 from check import Room, eventually, expect, same, tree
+from with_tls import transfers
 
 TLS = ["plain", "explicit", "implicit"]
 HOSTS = {"IPv4": "127.0.0.1", "IPv6": "::1"}
@@ -98,18 +98,8 @@ def expect_data_connections(place):
 
 def expect_tls(place):
     """The journal has the TLS of each transfer, on both connections."""
-    seen = []
-
-    def transferred():
-        seen[:] = []
-        for line in place.server.journal.read_text().splitlines():
-            event = json.loads(line)
-            if "bytes" in event and event["virtual_path"].startswith(f"{place.path}/"):
-                seen.append((event.get("tls"), event.get("data_tls")))
-        return seen
-
-    eventually(transferred, "the journal has no transfer")
-    for pair in seen:
+    eventually(lambda: transfers(place, place.server), "the journal has no transfer")
+    for pair in transfers(place, place.server):
         if place.cell.tls == "plain":
             expect(pair == (None, None), f"a transfer was made in {pair}")
         else:

@@ -1,7 +1,7 @@
 """The clients of the matrix: how each is told to play a cell, and what it lacks.
 
-A cell asks for: upload up.bin, list, get it as down.bin, rename it to moved.bin, delete surplus.bin. What `play` returns
-is the listing.
+A cell asks for: upload up.bin, list, get it as down.bin, rename it to moved.bin, delete surplus.bin. What `play`
+returns is the listing.
 """
 
 import asyncio
@@ -28,10 +28,11 @@ PYTHON_PACKAGE = "aioftp==0.27.2"
 NO_TLS = "The client knows no TLS."
 NO_IMPLICIT_TLS = "The client knows no implicit TLS."
 NO_IPV6 = "The client knows neither IPv6 nor the commands for it, EPSV and EPRT."
+ONLY_IPV4 = {"IPv6": NO_IPV6, "EPSV": NO_IPV6, "EPRT": NO_IPV6}
 ONLY_PASSIVE = "The client knows no active mode."
 EPSV_FOR_IPV6 = "The client uses EPSV and EPRT only with IPv6, where it must."
 EPRT_FOR_IPV6 = "The client uses EPRT only with IPv6, where it must."
-NO_TLS_IN_ACTIVE_MODE = "In active mode the client sends data in the clear though it said PROT P, which the server refuses."
+NO_TLS_IN_ACTIVE_MODE = "In active mode the client sends data in the clear after PROT P, which the server refuses."
 
 
 class Client:
@@ -127,7 +128,7 @@ class Lftp(Client):
 
 class Ncftp(Client):
     name = "ncftp"
-    lacks = {"TLS": NO_TLS, "IPv6": NO_IPV6, "EPSV": NO_IPV6, "EPRT": NO_IPV6}
+    lacks = {"TLS": NO_TLS} | ONLY_IPV4
 
     def play(self, place):
         options = ["-u", "ann", "-p", "ann-secret", "-r", 1, "-t", 30, "-F" if place.cell.passive else "-E"]
@@ -267,11 +268,7 @@ class Program(Client):
 
 class Php(Program):
     name = "PHP"
-    lacks = {
-        "implicit": NO_IMPLICIT_TLS,
-        "EPSV IPv4": EPSV_FOR_IPV6,
-        "EPRT IPv4": EPSV_FOR_IPV6,
-    }
+    lacks = {"implicit": NO_IMPLICIT_TLS, "EPSV IPv4": EPSV_FOR_IPV6, "EPRT IPv4": EPSV_FOR_IPV6}
     command = ["php", PROGRAMS / "client.php"]
 
 
@@ -283,7 +280,10 @@ class Node(Program):
     def prepare(self, site):
         directory = site.directory / "node"
         self.command = ["env", f"NODE_PATH={directory}/node_modules", *Node.command]
-        run("npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", directory, NODE_PACKAGE)
+        if directory.exists():
+            return
+        options = ["--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", directory]
+        run("npm", "install", *options, NODE_PACKAGE)
 
 
 class Java(Program):
@@ -291,10 +291,13 @@ class Java(Program):
     lacks = {"EPRT IPv4": EPRT_FOR_IPV6}
 
     def prepare(self, site):
+        if not Path(COMMONS_NET).exists():
+            raise Failure(f"{COMMONS_NET} is missing: Debian's libcommons-net-java has it")
         classes = site.directory / "java"
         classes.mkdir(exist_ok=True)
         run("javac", "-cp", COMMONS_NET, "-d", classes, PROGRAMS / "Client.java")
-        self.command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{classes}:{COMMONS_NET}", "Client"]
+        quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        self.command = ["java", *quick, "-cp", f"{classes}:{COMMONS_NET}", "Client"]
 
 
 class Dialogue(Client):
@@ -318,5 +321,5 @@ def run(*command):
 
 CLIENTS = [
     Curl(), Wget(), Lftp(), Ncftp(), Tnftp(), Inetutils(), Rclone(), Ftplib(), Aioftp(), Php(), Node(), Java(),
-    Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", {"TLS": NO_TLS, "IPv6": NO_IPV6, "EPSV": NO_IPV6, "EPRT": NO_IPV6}),
+    Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", {"TLS": NO_TLS} | ONLY_IPV4),
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """Plays what a client says, from a file: for each command the reply that the client needs to go on.
 
-A line is `[WHEN:] COMMAND = CODE`, where WHEN is a word of the cell. `DATA` stands for the cell's PASV, EPSV, PORT or EPRT, and
-`{path}` for its directory; `handshake` is TLS on the control connection. LIST and MLSD, STOR, RETR move what the
-cell asks for. As those clients do, data connections resume the TLS session.
+A line is `[WHEN:] COMMAND = CODE[|CODE]`, where WHEN is a word of the cell. `DATA` stands for the cell's PASV, EPSV,
+PORT or EPRT, and `{path}` for its directory; `handshake` is TLS on the control connection. LIST and MLSD, STOR, RETR
+have a second code for the end, and move what the cell asks for. Data connections resume the TLS session, as those
+clients have it.
 """
 
 import re

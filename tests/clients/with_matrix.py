@@ -88,4 +88,4 @@ def matrix_is_the_one_that_is_written_down(room):
     if os.environ.get("UPDATE_MATRIX"):
         TABLE.write_text(head + BEGIN + happened)
     else:
-        expect(written == happened, f"{TABLE.name} says something else than what happened; UPDATE_MATRIX=1 writes it anew")
+        expect(written == happened, f"{TABLE.name} says something else; UPDATE_MATRIX=1 writes what happened")
