@@ -96,6 +96,29 @@ fn active_mode_by_port_and_by_eprt() {
 }
 
 #[test]
+fn a_client_that_names_no_address_in_active_mode_means_its_own() {
+    for (host, none) in [("127.0.0.1", "|1|0.0.0.0"), ("[::1]", "|2|::")] {
+        for options in [vec![], vec!["--permit-foreign-addresses"]] {
+            let server = TestServer::with(&options).host(host).start();
+            server.files("ann").write("f", "content");
+            let mut ann = server.login("ann");
+            let listener = TcpListener::bind(format!("{host}:0")).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            ann.send(&format!("EPRT {none}|{port}|")).expect(200);
+            ann.send("RETR f").expect(150);
+            let (stream, from) = listener.accept().unwrap();
+            assert_eq!(from.ip(), server.address().ip());
+            assert_eq!(Data::over(stream).read(), b"content");
+            ann.expect(226);
+            ann.send(&format!("EPRT {none}|80|")).expect(501);
+        }
+    }
+    let server = TestServer::start();
+    server.home("ann");
+    server.login("ann").script(&[("PORT 0,0,0,0,8,0", 200), ("PORT 0,0,0,0,0,80", 501)]);
+}
+
+#[test]
 fn an_active_client_that_does_not_listen_is_425_and_leaves_nothing() {
     let server = TestServer::start();
     let home = server.files("ann");
@@ -401,9 +424,7 @@ fn foreign_addresses_are_permitted_only_by_option() {
     ann.send("RETR f").expect(150);
     assert_eq!(data.read(), b"content");
     ann.expect(226);
-    for nowhere in ["0.0.0.0", "224.0.0.1"] {
-        ann.send(&format!("EPRT |1|{nowhere}|2000|")).expect(501);
-    }
+    ann.send("EPRT |1|224.0.0.1|2000|").expect(501);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn all_that_happens_is_counted() {
     ann.upload("STOR up", &noise(5000));
     ann.download("RETR up");
     ann.download("RETR up");
-    let mut data = ann.passive();
+    let data = ann.passive();
     ann.send("STOR cut").expect(150);
     data.write(&noise(100)).reset();
     let cut = String::from_utf8(ann.reply()).unwrap();
@@ -91,7 +91,7 @@ fn all_that_happens_is_counted() {
     let (_one, _two) = (server.client(), server.client());
     let mut refused = crate::support::Client::connect(server.address());
     refused.expect(421);
-    data = ann.passive();
+    ann.epsv();
     eventually("all is counted", || {
         all(&server)["django_ftpd_transfers_total{direction=\"upload\",result=\"complete\"}"] >= 1.0
     });
@@ -116,7 +116,6 @@ fn all_that_happens_is_counted() {
     let events = server.events().len() as f64;
     is("django_ftpd_events_total", events);
     is("django_ftpd_last_event_number", events);
-    drop(data);
 }
 
 #[test]

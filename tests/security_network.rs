@@ -63,7 +63,6 @@ fn active_mode_connects_to_nobody_but_the_client() {
             format!("EPRT |1|127.0.0.2|{port}|"),
             format!("EPRT |2|::ffff:127.0.0.2|{port}|"),
             format!("EPRT |2|::1|{port}|"),
-            port_command("0.0.0.0", own_port),
             port_command("127.0.0.1", 25),
             port_command("127.0.0.1", 1023),
             port_command("127.0.0.1", 0),
@@ -89,6 +88,30 @@ fn active_mode_connects_to_nobody_but_the_client() {
             ann.expect(226);
         }
     }
+}
+
+#[test]
+fn who_names_no_address_is_connected_to_where_it_came_from() {
+    let server = TestServer::with(&["--permit-foreign-addresses"]).host("[::]").start();
+    server.home("ann");
+    let mut ann = Client::connect_from("127.0.0.5", ([127, 0, 0, 1], server.address().port()).into());
+    ann.expect(220);
+    ann.script(&[("USER ann", 331), ("PASS ann-secret", 230)]);
+    let listener = TcpListener::bind("127.0.0.5:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let servers_own = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    servers_own.set_nonblocking(true).unwrap();
+    for command in [port_command("0.0.0.0", port), format!("EPRT |1|0.0.0.0|{port}|"), format!("EPRT |2|::|{port}|")] {
+        if ann.code(&command) == 522 {
+            assert!(command.starts_with("EPRT |2|"), "{command}");
+            continue;
+        }
+        ann.send("LIST").expect(150);
+        assert_eq!(Data::over(listener.accept().unwrap().0).read(), b"");
+        ann.expect(226);
+    }
+    assert_eq!(servers_own.accept().map(drop).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    ann.script(&[(&port_command("0.0.0.0", 25), 501), ("LIST", 425)]);
 }
 
 #[test]

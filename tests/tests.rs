@@ -13,6 +13,7 @@
 //! | `tls.rs` | TLS on the control connection: its commands, who has to use it, what events say |
 //! | `tls_certificates.rs` | certificates: broken ones, new ones while it runs, those of clients |
 //! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
+//! | `tls_early.rs` | data connections that shake hands before their command |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
 //! | `sites.rs` | custom user models, sites without FTP accounts, what the file says of users and groups |
@@ -121,6 +122,7 @@ mod systemd;
 mod tls;
 mod tls_certificates;
 mod tls_data;
+mod tls_early;
 mod transfers;
 mod webhooks;
 mod who;

@@ -2,7 +2,7 @@
 
 use super::limited::Limited;
 use super::tls::{Records, Secured, Tls};
-use super::wait::{self, For};
+use super::wait::{self, For, Ready};
 use crate::protocol::line::{Line, LineBuffer};
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
@@ -49,6 +49,8 @@ pub enum Heard {
     Line(Line),
     /// The client has gone, or was cut off.
     Closed,
+    /// Nothing yet, but what was waited for beside it.
+    Beside,
     /// Nothing until the deadline.
     TimedOut,
 }
@@ -160,15 +162,24 @@ impl Control {
         Ok(!self.lines.is_empty() || wait::one(self.stream.as_fd(), For::Reading, Some(Instant::now()))?)
     }
 
-    /// The next line; waits for it until the deadline.
-    pub fn next_line(&mut self, until: Option<Instant>) -> io::Result<Heard> {
+    /// The next line; waits for it until the deadline, and for another socket beside it.
+    pub fn next_line(&mut self, beside: Option<(BorrowedFd, For)>, until: Option<Instant>) -> io::Result<Heard> {
         loop {
             if let Some(line) = self.lines.next_line() {
                 return Ok(Heard::Line(line));
             }
             let ended = self.secured().is_some_and(Secured::has_ended);
-            if !ended && !wait::one(self.stream.as_fd(), For::Reading, until)? {
-                return Ok(Heard::TimedOut);
+            if !ended {
+                let ours = (self.stream.as_fd(), For::Reading);
+                match beside {
+                    None if wait::one(ours.0, ours.1, until)? => {}
+                    None => return Ok(Heard::TimedOut),
+                    Some(other) => match wait::either(ours, other, until)? {
+                        Ready { first: true, .. } => {}
+                        Ready { second: true, .. } => return Ok(Heard::Beside),
+                        Ready { .. } => return Ok(Heard::TimedOut),
+                    },
+                }
             }
             if !self.fill()? {
                 return Ok(Heard::Closed);

@@ -6,7 +6,7 @@ use super::tls::Records;
 use super::wait::For;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// An open data connection. It never blocks: the transfer waits for it and the control connection together.
@@ -168,7 +168,8 @@ pub enum BadTarget {
     Privileged,
 }
 
-/// The address to connect to, if it is the client's own and no service of somebody else (RFC 2577).
+/// The address to connect to, if it is the client's own and no service of somebody else (RFC 2577). Who tells none, such
+/// as lftp over IPv6, means its own.
 pub fn check_target(
     target: SocketAddr,
     peer: SocketAddr,
@@ -176,19 +177,16 @@ pub fn check_target(
     privileged: bool,
 ) -> Result<SocketAddr, BadTarget> {
     let (ip, peer_ip) = (target.ip().to_canonical(), peer.ip().to_canonical());
-    if ip != peer_ip && (!foreign || is_nowhere(ip)) {
+    let is_own = ip == peer_ip || ip.is_unspecified();
+    if !is_own && (!foreign || ip.is_multicast()) {
         return Err(BadTarget::Foreign);
     }
     if target.port() < 1024 && (!privileged || target.port() == 0) {
         return Err(BadTarget::Privileged);
     }
     // The peer's own form keeps the zone of a link-local address.
-    let base = if ip == peer_ip { peer } else { target };
+    let base = if is_own { peer } else { target };
     Ok(with_port(base, target.port()))
-}
-
-fn is_nowhere(ip: IpAddr) -> bool {
-    ip.is_unspecified() || ip.is_multicast()
 }
 
 #[cfg(test)]
@@ -205,6 +203,8 @@ mod tests {
         assert_eq!(check("[::ffff:10.0.0.1]:2000", "10.0.0.1:9"), Ok("10.0.0.1:2000".into()));
         assert_eq!(check("10.0.0.1:2000", "[::ffff:10.0.0.1]:9"), Ok("10.0.0.1:2000".into()));
         assert_eq!(check("[fe80::1]:2000", "[fe80::1%7]:9"), Ok("[fe80::1%7]:2000".into()));
+        assert_eq!(check("0.0.0.0:2000", "10.0.0.1:9"), Ok("10.0.0.1:2000".into()));
+        assert_eq!(check("[::]:2000", "[fe80::1%7]:9"), Ok("[fe80::1%7]:2000".into()));
         assert_eq!(check("10.0.0.2:2000", "10.0.0.1:9"), Err(BadTarget::Foreign));
         assert_eq!(check("[::1]:2000", "127.0.0.1:9"), Err(BadTarget::Foreign));
         assert_eq!(check("10.0.0.1:25", "10.0.0.1:9"), Err(BadTarget::Privileged));

@@ -42,7 +42,7 @@ impl Wire<'_, '_> {
             false => Ok(from.ip().to_canonical()),
         };
         match whose {
-            Ok(address) if address == client || self.talk.settings().permit_foreign_addresses => return Ok(true),
+            Ok(address) if self.talk.admits(address) => return Ok(true),
             Ok(address) if address == from.ip().to_canonical() => {
                 log::warn!("refused a data connection from {from}: the session belongs to {client}");
             }

@@ -1,6 +1,7 @@
 //! PASV, EPSV, PORT, EPRT, ABOR: where the next data connection will come from, or go to.
 
 use super::Talk;
+use super::early::Early;
 use crate::net::data::{BadTarget, check_target};
 use crate::net::passive::PassivePort;
 use crate::protocol::address::{Family, epsv_text, pasv_text};
@@ -15,6 +16,8 @@ pub(super) enum Door {
     Closed,
     /// We listen, until then.
     Passive(PassivePort, Option<Instant>),
+    /// The client has come to our port before it said what for.
+    Early(Early),
     /// We shall connect.
     Active(SocketAddr),
 }
@@ -24,6 +27,7 @@ impl Door {
     pub(super) fn expiry(&self) -> Option<Instant> {
         match self {
             Door::Passive(_, expiry) => *expiry,
+            Door::Early(early) => early.expiry,
             Door::Closed | Door::Active(_) => None,
         }
     }

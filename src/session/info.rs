@@ -90,7 +90,7 @@ impl Talk<'_> {
         let reached = self.control.reached();
         let data = match (&self.door, transfer) {
             (_, Some(transfer)) => transfer,
-            (Door::Passive(..), None) => "Passive data channel waiting for connection.".to_string(),
+            (Door::Passive(..) | Door::Early(_), None) => "Passive data channel waiting for connection.".to_string(),
             (Door::Active(_), None) => "Active data channel not connected yet.".to_string(),
             (Door::Closed, None) => "Data connection closed.".to_string(),
         };

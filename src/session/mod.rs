@@ -6,6 +6,7 @@ mod arrival;
 mod digest;
 mod door;
 mod download;
+mod early;
 mod end;
 mod errors;
 mod files;
@@ -321,10 +322,12 @@ impl<'a> Session<'a> {
             self.talk.control.set_deadline(login_until);
             let port_until = self.talk.door.expiry();
             let until = [idle_until, login_until, port_until].into_iter().flatten().min();
-            match self.talk.control.next_line(until)? {
+            let beside = self.talk.door.beside(self.talk.may_be_early());
+            match self.talk.control.next_line(beside, until)? {
                 Heard::Line(_) if login_until.is_some_and(|at| at <= Instant::now()) => return Err(End::LoginTimeout),
                 Heard::Line(line) => return Ok(line),
                 Heard::Closed => return Err(self.talk.handle.ending().map_or(End::Gone, End::from)),
+                Heard::Beside => self.talk.go_on_beside(),
                 Heard::TimedOut if login_until == until => return Err(End::LoginTimeout),
                 Heard::TimedOut if idle_until == until => return Err(End::Idle),
                 Heard::TimedOut => {

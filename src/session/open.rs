@@ -39,6 +39,15 @@ impl Wire<'_, '_> {
                 let until = self.talk.settings().pasv_timeout.map(|limit| Instant::now() + limit);
                 self.accept(&port, first, until)
             }
+            Door::Early(early) => {
+                self.begin(opening)?;
+                match early.data.tls() {
+                    Some(_) if !self.talk.protect.data => {
+                        Err(Cut::NoConnection("it has begun TLS, and PROT C was said since".to_string()))
+                    }
+                    _ => Ok(early.data),
+                }
+            }
         }
     }
 
@@ -51,11 +60,10 @@ impl Wire<'_, '_> {
     /// Shakes hands, and finds out whether it is with the client of this session.
     fn secure(&mut self, data: &mut DataStream) -> Result<(), Cut> {
         let failed = |error: io::Error| Cut::Insecure(error.to_string());
-        data.secure(self.talk.control.data_tls().map_err(failed)?).map_err(failed)?;
         let settings = self.talk.settings();
         let limit = settings.tls_timeout.or(settings.data_timeout);
         let until = limit.map(|limit| Instant::now() + limit);
-        while let Some(what) = data.handshake().map_err(failed)? {
+        while let Some(what) = self.talk.shake_hands(data).map_err(failed)? {
             match self.ready(data.as_fd(), what, until) {
                 Err(Cut::Stalled) => return Err(Cut::Insecure("the client did not shake hands in time".to_string())),
                 other => other?,

@@ -111,7 +111,7 @@ impl Talk<'_> {
     pub(super) fn no_door(&self) -> Option<Reply> {
         match self.door {
             Door::Closed => Some(Reply::new(425, "Use PASV or PORT first.")),
-            Door::Passive(..) | Door::Active(_) => self.lacks_protection(),
+            Door::Passive(..) | Door::Early(_) | Door::Active(_) => self.lacks_protection(),
         }
     }
 

@@ -66,6 +66,16 @@ class Site:
         """The server that most checks of TLS share."""
         return self.serve_tls("tls")
 
+    @cached_property
+    def both_families(self):
+        """A server that listens to IPv4 and IPv6, and logs every command."""
+        return self.serve("both-families", "[::]", options=["--log-level", "debug"])
+
+    @cached_property
+    def tls_both_families(self):
+        """The same, but it demands TLS."""
+        return self.serve_tls("tls-both-families", "--log-level", "debug", address="[::]")
+
     def last_output(self):
         """What the servers wrote last that are still on."""
         return "\n".join(f"{server.name}:\n{server.last_output()}" for server in self.servers if server.running())

@@ -95,6 +95,18 @@ def lftp_mirrors_a_tree_there_and_back(room):
 
 
 @check
+def lftp_mirrors_a_tree_of_twenty_levels(room):
+    names = ["-dash", "two words", "ünï ☃", " blanks around ", "100% #1"] * 4
+    for depth in range(1, len(names) + 1):
+        directory = "/".join(names[:depth])
+        room.local(f"tree/{directory}/-file {depth} ☃", depth * 1000)
+        room.local(f"tree/{directory}/empty", 0)
+    lftp(room, "mirror -R tree copy; mirror copy back")
+    same_trees(room.there / "copy", room.here / "tree")
+    same_trees(room.here / "back", room.here / "tree")
+
+
+@check
 def lftp_mirrors_a_tree_in_parallel(room):
     tree = room.plant(room.here / "tree")
     lftp(room, "mirror -R -P 4 tree copy; mirror -P 4 copy back")

@@ -1,0 +1,80 @@
+//! Clients that shake hands on a data connection before they say what it is for: they are answered while the next
+//! command is waited for.
+
+use super::Talk;
+use super::door::Door;
+use crate::net::data::DataStream;
+use crate::net::wait::For;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+/// A connection to the passive port whose command has not come yet.
+pub(super) struct Early {
+    pub(super) data: DataStream,
+    /// What the handshake waits for; None when it is over, or has failed.
+    waits: Option<For>,
+    pub(super) expiry: Option<Instant>,
+}
+
+impl Door {
+    /// What to wait for beside the next command.
+    pub(super) fn beside(&self, may_be_early: bool) -> Option<(BorrowedFd<'_>, For)> {
+        match self {
+            Door::Passive(port, _) if may_be_early => Some((port.as_fd(), For::Reading)),
+            Door::Early(early) => Some((early.data.as_fd(), early.waits?)),
+            Door::Passive(..) | Door::Active(_) | Door::Closed => None,
+        }
+    }
+}
+
+impl Talk<'_> {
+    /// Whether a client may come before its command. Where proxies are trusted it takes longer to tell who has come.
+    pub(super) fn may_be_early(&self) -> bool {
+        self.protect.data && self.settings().trusted_proxies.is_empty()
+    }
+
+    /// Goes on with what was waited for. A failure is told to the command that wants the connection.
+    pub(super) fn go_on_beside(&mut self) {
+        let door = match std::mem::replace(&mut self.door, Door::Closed) {
+            Door::Passive(port, expiry) => match port.accept() {
+                Ok(Some((stream, from))) if self.admits(from.ip().to_canonical()) => {
+                    Ok(Door::Early(Early { data: DataStream::new(stream), waits: Some(For::Reading), expiry }))
+                }
+                Ok(Some((_, from))) => {
+                    let client = self.control.peer_ip();
+                    log::warn!("refused a data connection from {from}: the session belongs to {client}");
+                    Ok(Door::Passive(port, expiry))
+                }
+                Ok(None) => Ok(Door::Passive(port, expiry)),
+                Err(error) => Err(error),
+            },
+            Door::Early(mut early) => {
+                early.waits = self.shake_hands(&mut early.data).unwrap_or_else(|error| {
+                    log::debug!("session {}: a data connection before its command: {error}", self.tag.id);
+                    None
+                });
+                Ok(Door::Early(early))
+            }
+            door => Ok(door),
+        };
+        self.door = door.unwrap_or_else(|error| {
+            log::debug!("session {}: a data connection before its command: {error}", self.tag.id);
+            Door::Closed
+        });
+    }
+
+    /// Whether data connections may come from an address.
+    pub(super) fn admits(&self, address: IpAddr) -> bool {
+        address == self.control.peer_ip() || self.settings().permit_foreign_addresses
+    }
+
+    /// Begins the handshake of a data connection, or goes on with it; what to wait for next.
+    pub(super) fn shake_hands(&self, data: &mut DataStream) -> io::Result<Option<For>> {
+        if data.tls().is_none() {
+            data.secure(self.control.data_tls()?)?;
+        }
+        data.handshake()
+    }
+}
