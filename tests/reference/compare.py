@@ -134,9 +134,9 @@ def times(count):
 
 
 def explained(page, names):
-    """The differences that the page lists for these dialogues: its indented lines, in order."""
+    """The differences that the page lists of these names: its indented lines, in order."""
     lines = [line[4:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("    ")]
     for line in lines:
         if line.count(" | ") < 2 or ": " not in line:
             sys.exit(f"{page.name}: not a difference: {line}")
-    return [line for line in lines if line.partition(":")[0] in {"all", *names}]
+    return [line for line in lines if line.partition(":")[0] in names]
