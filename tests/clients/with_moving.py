@@ -194,27 +194,40 @@ def moving_there_and_back_goes_as_the_page_says(room):
 
 
 @check
-def moving_to_a_bucket_takes_the_section_of_the_page(room):
-    """Where the group's files are the keys that StorageFS makes of their paths."""
+def moving_to_a_bucket_takes_the_lines_that_wait_for_it(room):
+    """Files have the keys that StorageFS makes of their paths."""
     _, store = stores.s3(room.site)
-    block = re.search(r"^  ```toml\n(.*?)^  ```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[1]
-    known = {"our-bucket": "media", "https://s3.example.org": store.url}
-    known |= dict(zip(["AKIAIOSFODNN7EXAMPLE", "a secret"], store.keys))
-    for word, replacement in known.items():
-        expect(f'"{word}"' in block, f"the page has no {word}")
-        block = block.replace(f'"{word}"', f'"{replacement}"')
-    project = Project(room).migrate()
+    project = Project(room, settings=BUCKET % store.url).migrate()
     project.asks(
         """
-        from django_ftpserver.models import FTPUserAccount, FTPUserGroup
-        media = FTPUserGroup.objects.create(name="media", home_dir="/people/{username}")
-        answer = FTPUserAccount.objects.filter(user__username="ann").update(group=media)
+        from django_ftpserver.models import FTPUserAccount
+        answer = FTPUserAccount.objects.filter(user__username="ann").update(home_dir="/people/{username}")
         """
     )
+    made = project.manage("ftpd_config")
+    expect("our-secret" not in made, f"it prints a secret: {made}")
+    settings, _, section = made.partition("#[s3]\n")
+    opened = settings.replace('#storage = "s3"', 'storage = "s3"') + "[s3]\n" + re.sub("^#(?=[a-z_]+ =)", "", section, flags=re.M)
+    for key, value in zip(["access_key", "secret_key"], store.keys):
+        expect(f'{key} = "..."' in opened, opened)
+        opened = opened.replace(f'{key} = "..."', f'{key} = "{value}"')
     file = project.directory / "django-ftpd.conf"
-    file.write_text(project.manage("ftpd_config") + textwrap.dedent(block))
+    file.write_text(opened)
     with serve(room, project, "--config", file) as server, connect(server) as ftp:
         ftp.login("ann", "ann-secret")
         ftp.storbinary("STOR moved.txt", io.BytesIO(b"moved"))
     keys = "print([one['Key'] for one in s3.list_objects_v2(Bucket='media', Prefix='ftp/people/')['Contents']])"
     expect("'ftp/people/ann/moved.txt'" in (found := store.run_with_boto(keys)), found)
+
+
+BUCKET = """
+    FTPSERVER_FILESYSTEM = "django_ftpserver.filesystems.StorageFS"
+    AWS_LOCATION = "ftp"
+    STORAGES = {
+        "default": {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {"bucket_name": "media", "endpoint_url": "%s", "secret_key": "our-secret"},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+"""
