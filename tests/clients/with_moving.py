@@ -18,8 +18,13 @@ from site_under_test import free_ports, listener
 from with_django_app import connect, serve
 
 PAGE = APP / "MOVING.md"
-TITLES = ["1. A configuration from your settings", "2. A look at it, beside the old server", "3. The change", "4. Signals"]
-TITLES += ["Back"]
+TITLES = [
+    "1. A configuration from your settings",
+    "2. A look at it, beside the old server",
+    "3. The change",
+    "4. Signals",
+    "Back",
+]
 
 # Where logins are written, and what the receivers of the project write.
 CHANGING = ["django_ftpserver_ftpuseraccount", "myapp_ftpauditlog", "sqlite_sequence"]
@@ -52,16 +57,16 @@ SYSTEMCTL = """
 class Host:
     """The page's host in a directory: its /srv, /etc, /var and ~."""
 
-    def __init__(self, room, **more):
+    def __init__(self, room):
         self.port, self.second_port = free_ports("127.0.0.1")
-        settings = f"FTPSERVER_HOST = '127.0.0.1'\nFTPSERVER_PORT = {self.port}\nFTPSERVER_PASSIVE_PORTS = '20000-20100'\n"
-        self.project = Project(room, name="srv/site", settings=settings, **more)
+        settings = f"FTPSERVER_PORT = {self.port}\nFTPSERVER_PASSIVE_PORTS = '20000-20100'\n"
+        self.project = Project(room, name="srv/site", settings=settings)
         self.root = room.here
         self.commands = commands_of_the_page()
         # Before the page, nothing of the app is known.
         self.edit("settings.py", {'"django_ftpd",': ""})
-        all_of_them = "[name for name in vars(signals) if name.startswith('ftp_')]"
-        self.edit("myapp/recorder.py", {"from django_ftpd import": "from django_ftpserver import", "signals.__all__": all_of_them})
+        names = "[name for name in vars(signals) if name.startswith('ftp_')]"
+        self.edit("myapp/recorder.py", {"from django_ftpd ": "from django_ftpserver ", "signals.__all__": names})
         for directory in ["bin", "etc/systemd/system", "home/django-ftpd/conf"]:
             (self.root / directory).mkdir(parents=True)
         (self.root / "srv/site/venv").symlink_to(sys.prefix)
@@ -90,7 +95,7 @@ class Host:
 
     def runs(self, title):
         """The commands below a heading; what they say."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "FTPSERVER_"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
         environment |= {"HOME": str(self.root / "home"), "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
         done = subprocess.run(
             ["bash", "-euxc", self.here(self.commands[title])],
@@ -153,6 +158,7 @@ def commands_of_the_page():
 
 
 def is_open(port):
+    """Somebody has the port; nobody is asked, for that would be a client."""
     try:
         listener("127.0.0.1", port).close()
     except OSError:
@@ -207,7 +213,8 @@ def moving_to_a_bucket_takes_the_lines_that_wait_for_it(room):
     made = project.manage("ftpd_config")
     expect("our-secret" not in made, f"it prints a secret: {made}")
     settings, _, section = made.partition("#[s3]\n")
-    opened = settings.replace('#storage = "s3"', 'storage = "s3"') + "[s3]\n" + re.sub("^#(?=[a-z_]+ =)", "", section, flags=re.M)
+    opened = settings.replace('#storage = "s3"', 'storage = "s3"') + "[s3]\n"
+    opened += re.sub("^#(?=[a-z_]+ =)", "", section, flags=re.MULTILINE)
     for key, value in zip(["access_key", "secret_key"], store.keys):
         expect(f'{key} = "..."' in opened, opened)
         opened = opened.replace(f'{key} = "..."', f'{key} = "{value}"')

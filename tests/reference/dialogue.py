@@ -2,14 +2,14 @@
 
 A line is sent as it stands; `\\xNN` is a byte, `{user}` the dialogue's own user. What a line does beyond being sent:
 
-- LIST, NLST, MLSD, RETR, STOR, APPE, STOU have a passive data connection, made after the preliminary reply; with `!` before
-  the line, the client asks for none and makes none
+- LIST, NLST, MLSD, RETR, STOR, APPE, STOU have a passive data connection, made after the preliminary reply; with `!`
+  before the line, the client asks for none and makes none
 - PASV, EPSV and `PORT {active}`, `EPRT {active}` are for the next of these
 - AUTH and PROT do what they ask for, if the server agrees
 
-Lines with `@` are for the client: `@permission LETTERS` and `@each LETTER …` (the whole dialogue once for each) say what the
-user may do, `@tls` picks the servers with a certificate, `@stranger` begins without a login, `@outside` and `@homeless`
-are about the home, `@connect` begins anew.
+Lines with `@` are for the client: `@permission LETTERS` and `@each LETTER …` (the whole dialogue once for each) say
+what the user may do, `@tls` picks the servers with a certificate, `@stranger` begins without a login, `@outside` and
+`@homeless` are about the home, `@connect` begins anew.
 """
 
 import re
@@ -63,12 +63,13 @@ def all_of(directory):
 class Client:
     """Says a dialogue to one server."""
 
-    def __init__(self, port, dialogue):
+    def __init__(self, port, dialogue, taken):
         self.port = port
         self.user = dialogue.name
         self.answers = []
-        # Of all its connections: by them, events are known.
+        # Of all its connections: by them, events are known, so that none may come twice.
         self.ports = []
+        self.taken = taken
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
         self.context.verify_mode = ssl.CERT_NONE
@@ -95,7 +96,8 @@ class Client:
 
     def connect(self):
         self.close()
-        self.control = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+        self.control = self.socket_of_its_own()
+        self.control.connect(("127.0.0.1", self.port))
         self.ports.append(self.control.getsockname()[1])
         self.forget_listener()
         self.data_address = None
@@ -106,6 +108,17 @@ class Client:
     def close(self):
         if self.control:
             self.control.close()
+
+    def socket_of_its_own(self):
+        while True:
+            found = socket.socket()
+            found.settimeout(SECONDS)
+            found.bind(("127.0.0.1", 0))
+            port = found.getsockname()[1]
+            if port not in self.taken:
+                self.taken.add(port)
+                return found
+            found.close()
 
     def say(self, line):
         without_data = line.startswith("!")
@@ -137,8 +150,8 @@ class Client:
         code, text = reply
         if code in ["227", "229"]:
             self.forget_listener()
-            numbers = re.search(r"\((?:\|\|\||\d+,\d+,\d+,\d+,)([\d,]+)\|?\)", text)[1].split(",")
-            self.data_address = ("127.0.0.1", int(numbers[0]) * 256 + int(numbers[1]) if numbers[1:] else int(numbers[0]))
+            high, low = re.search(r"\((?:\|\|\||\d+,\d+,\d+,\d+,(?=\d+,))(?:(\d+),)?(\d+)\|?\)", text).groups("0")
+            self.data_address = ("127.0.0.1", int(high) * 256 + int(low))
 
     def transfer(self, verb):
         """The bytes that came, or were sent."""

@@ -1,4 +1,4 @@
-"""A site with a user for each dialogue, and two copies of it: one behind `manage.py ftpserver`, one behind this server."""
+"""A site with a user for each dialogue, and a copy of it: one behind `manage.py ftpserver`, one behind this server."""
 
 import json
 import os
@@ -113,7 +113,7 @@ class Pair:
 
     def __enter__(self):
         for side in self.sides:
-            side.wait_for(lambda: all(map(is_open, side.ports)), START_SECONDS, "it does not listen")
+            side.wait_for(lambda: all(map(side.is_open, side.ports)), START_SECONDS, "it does not listen")
         return self
 
     def __exit__(self, *exception):
@@ -196,6 +196,7 @@ class Side:
         self.directory = directory
         self.ports = free_ports("127.0.0.1")
         self.clients = []
+        self.taken = set()
         self.processes = []
         for number, (port, options) in enumerate(zip(self.ports, [[], tls])):
             words = [*command, *(word.format(number) for word in more), *options, f"127.0.0.1:{port}"]
@@ -207,7 +208,7 @@ class Side:
                 )
 
     def play(self, dialogue):
-        client = Client(self.ports["@tls" in dialogue.options], dialogue).play(dialogue)
+        client = Client(self.ports["@tls" in dialogue.options], dialogue, self.taken).play(dialogue)
         self.clients.append(client)
         return client
 
@@ -218,6 +219,14 @@ class Side:
             process.send_signal(signal.SIGINT)
         for process in self.processes:
             process.wait(STOP_SECONDS)
+
+    def is_open(self, port):
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                self.taken.add(connection.getsockname()[1])
+        except OSError:
+            return False
+        return True
 
     def gone(self):
         return {event["remote_port"] for event in self.events() if event["event"] == "ftp_client_disconnected"}
@@ -241,14 +250,6 @@ class Side:
 
     def home(self, name):
         return str(self.directory / "homes" / name)
-
-
-def is_open(port):
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def environment():

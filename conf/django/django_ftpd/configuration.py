@@ -293,7 +293,8 @@ def own_filesystem(handler):
 def storage():
     """The site's own: its class, its options, and the section that would be for it, if it has a bucket."""
     default = getattr(settings, "STORAGES", {}).get("default", {})
-    backend, options = default.get("BACKEND") or getattr(settings, "DEFAULT_FILE_STORAGE", ""), default.get("OPTIONS", {})
+    options = default.get("OPTIONS", {})
+    backend = default.get("BACKEND") or getattr(settings, "DEFAULT_FILE_STORAGE", "")
     kind = "gcs" if "gcloud" in backend else "s3"
     return backend, options, kind if store_keys(kind, options).get("bucket_name") else None
 
