@@ -36,6 +36,16 @@ OTHER_ATTRIBUTES = [
     "ssl_options",
     "ssl_context",
 ]
+# What django-storages calls the keys of our sections, where they are settings and no OPTIONS.
+STORES = {
+    "s3": {
+        "bucket_name": "AWS_STORAGE_BUCKET_NAME",
+        "endpoint_url": "AWS_S3_ENDPOINT_URL",
+        "region_name": "AWS_S3_REGION_NAME",
+        "location": "AWS_LOCATION",
+    },
+    "gcs": {"bucket_name": "GS_BUCKET_NAME", "project_id": "GS_PROJECT_ID", "location": "GS_LOCATION"},
+}
 TIMEOUTS = [("dtp_handler", "data_timeout"), ("passive_dtp", "pasv_timeout"), ("active_dtp", "port_timeout")]
 
 
@@ -84,6 +94,7 @@ def configuration():
     journal(made, handler)
     made.section("Process")
     process(made)
+    store(made, handler)
     return str(made)
 
 
@@ -258,23 +269,52 @@ def tls(made, handler, has_certificate):
 def files(made, handler):
     if handler.changed("use_gmt_times") is False:
         made.option("local_times", True)
-    filesystem = setting("FILESYSTEM") or handler.changed("abstracted_fs")
+    filesystem = own_filesystem(handler)
     if not filesystem:
         return
     made.no_equivalent("FTPSERVER_FILESYSTEM", path_of(filesystem), "storage says whether homes are on a disk or in a bucket")
-    storage = getattr(settings, "STORAGES", {}).get("default", {})
-    options = storage.get("OPTIONS", {})
-    bucket = options.get("bucket_name") or getattr(settings, "AWS_STORAGE_BUCKET_NAME", None)
-    bucket = bucket or getattr(settings, "GS_BUCKET_NAME", None)
-    backend = storage.get("BACKEND") or getattr(settings, "DEFAULT_FILE_STORAGE", "")
-    if bucket:
-        kind = "gcs" if "gcloud" in backend else "s3"
-        made.no_equivalent("STORAGES", f"{backend}, bucket {bucket}", f'storage = "{kind}" and a section [{kind}]')
+    backend, options, kind = storage()
+    if kind:
+        bucket = store_keys(kind, options)["bucket_name"]
+        instead = f"without the # of the next line, and of section [{kind}] at the end, homes are there"
+        made.no_equivalent("STORAGES", f"{backend}, bucket {bucket}", instead)
+        made.example("storage", kind)
     elif backend.endswith(".FileSystemStorage"):
         root = options.get("location") or settings.MEDIA_ROOT
         made.no_equivalent("STORAGES", f"{backend} in {root}", "give the groups homes in that directory")
     else:
         made.no_equivalent("STORAGES", backend, "homes are on a disk, in S3 or in Google Cloud Storage")
+
+
+def own_filesystem(handler):
+    return setting("FILESYSTEM") or handler.changed("abstracted_fs")
+
+
+def storage():
+    """The site's own: its class, its options, and the section that would be for it, if it has a bucket."""
+    default = getattr(settings, "STORAGES", {}).get("default", {})
+    options = default.get("OPTIONS", {})
+    backend = default.get("BACKEND") or getattr(settings, "DEFAULT_FILE_STORAGE", "")
+    kind = "gcs" if "gcloud" in backend else "s3"
+    return backend, options, kind if store_keys(kind, options).get("bucket_name") else None
+
+
+def store_keys(kind, options):
+    found = {key: options.get(key) or getattr(settings, name, None) for key, name in STORES[kind].items()}
+    return {key: value for key, value in found.items() if value}
+
+
+def store(made, handler):
+    _, options, kind = storage()
+    if not kind or not own_filesystem(handler):
+        return
+    made.section(f"Store: with storage = {toml(kind)} above")
+    made.lines.append(f"#[{kind}]")
+    for key, value in store_keys(kind, options).items():
+        made.example(key, value)
+    made.comment("What opens it is not copied; it can also come from the environment, or be the machine's role:")
+    for key in {"s3": ["access_key", "secret_key"], "gcs": ["credentials"]}[kind]:
+        made.example(key, "...")
 
 
 def journal(made, handler):
