@@ -176,7 +176,10 @@ impl Control {
                     None => return Ok(Heard::TimedOut),
                     Some(other) => match wait::either(ours, other, until)? {
                         Ready { first: true, .. } => {}
-                        Ready { second: true, .. } => return Ok(Heard::Beside),
+                        // Whoever keeps the other one busy does not put the deadline off.
+                        Ready { second: true, .. } if until.is_none_or(|until| until > Instant::now()) => {
+                            return Ok(Heard::Beside);
+                        }
                         Ready { .. } => return Ok(Heard::TimedOut),
                     },
                 }

@@ -135,8 +135,12 @@ impl Registry {
         if was_waiting && sessions.wish != Wish::Serve {
             return Err((stream, Refused::TooMany)); // those who end have been counted
         }
-        let room = if was_waiting { Ok(()) } else { sessions.check_room(Some(arrival.peer.ip())) };
-        if let Err(why) = sessions.check_address(&arrival).and(room) {
+        // Nobody gives a place to who would not get it.
+        let room = sessions.check_address(&arrival).and_then(|()| match was_waiting {
+            true => Ok(()),
+            false => sessions.check_room(Some(arrival.peer.ip())),
+        });
+        if let Err(why) = room {
             return Err((stream, why));
         }
         let id = sessions.next_id;
@@ -217,22 +221,22 @@ impl Sessions {
     /// none, or too many leave already.
     fn make_room(&self, newcomer: Option<IpAddr>) -> bool {
         let leaving = self.running.values().filter(|handle| handle.is_ending()).count();
-        let is_outnumbered = || newcomer.and_then(|address| self.outnumbering(address));
+        let outnumbering = || newcomer.map(|address| self.outnumbering(address)).unwrap_or_default();
         leaving < LEAVING
             && (self.running.values().any(|handle| handle.evict(PATIENCE))
-                || is_outnumbered().is_some_and(|handle| handle.evict(Duration::ZERO)))
+                || outnumbering().into_iter().any(|handle| handle.evict(Duration::ZERO)))
     }
 
-    /// Of the network that most wait from, who has waited longest, if far fewer wait from the newcomer's: otherwise, who
-    /// comes again as soon as it is sent away takes every place that is free before anybody else does.
-    fn outnumbering(&self, newcomer: IpAddr) -> Option<&Arc<Handle>> {
-        let mut waiting: BTreeMap<IpAddr, (usize, &Arc<Handle>)> = BTreeMap::new();
+    /// Those who wait from the network that most wait from, the oldest first, if far fewer wait from the newcomer's:
+    /// otherwise, who comes again as soon as it is sent away takes every place that is free before anybody else does.
+    fn outnumbering(&self, newcomer: IpAddr) -> Vec<&Arc<Handle>> {
+        let mut waiting: BTreeMap<IpAddr, Vec<&Arc<Handle>>> = BTreeMap::new();
         for handle in self.running.values().filter(|handle| !handle.is_logged_in() && !handle.is_ending()) {
-            waiting.entry(network(handle.peer().ip())).or_insert((0, handle)).0 += 1;
+            waiting.entry(network(handle.peer().ip())).or_default().push(handle);
         }
-        let own = waiting.get(&network(newcomer)).map_or(0, |(count, _)| *count);
-        let (count, oldest) = waiting.into_values().max_by_key(|(count, _)| *count)?;
-        (count > own + MANY).then_some(oldest)
+        let own = waiting.get(&network(newcomer)).map_or(0, Vec::len);
+        let most = waiting.into_values().max_by_key(Vec::len).unwrap_or_default();
+        if most.len() > own + MANY { most } else { Vec::new() }
     }
 }
 

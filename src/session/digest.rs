@@ -4,6 +4,7 @@ use super::download::shorter;
 use super::transfer::{Cut, Wire};
 use super::workspace::Workspace;
 use super::{End, Talk, errors};
+use crate::net::wait::{self, For};
 use crate::protocol::command::DigestForm;
 use crate::protocol::digest::Algorithm;
 use crate::protocol::path::{RawPath, VirtualPath};
@@ -14,6 +15,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use std::ops::Range;
+use std::os::fd::AsFd;
+use std::time::Instant;
 
 /// Read at once; behind each the control connection is looked at.
 const PIECE: usize = 512 << 10;
@@ -68,6 +71,7 @@ fn digest(
     while !part.is_empty() {
         wire.heed()?;
         wire.catch_up()?;
+        wire.is_wanted()?;
         let wanted = usize::try_from(part.end - part.start).unwrap_or(PIECE).min(PIECE);
         let room = piece.get_mut(..wanted).unwrap_or_default();
         let length = source.read_at(room, part.start).map_err(Error::from)?;
@@ -77,6 +81,16 @@ fn digest(
         wire.bytes += length as u64;
     }
     Ok(digest.finish())
+}
+
+impl Wire<'_, '_> {
+    /// Who has said QUIT is not heard any more, and may have gone since.
+    fn is_wanted(&self) -> Result<(), Cut> {
+        match wait::one(self.talk.control.as_fd(), For::HangUp, Some(Instant::now())) {
+            Ok(false) => Ok(()),
+            Ok(true) | Err(_) => Err(Cut::ControlGone),
+        }
+    }
 }
 
 /// HASH has the form of its draft, with the part that it is of; the others have the digest alone.

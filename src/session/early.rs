@@ -15,6 +15,8 @@ pub(super) struct Early {
     pub(super) data: DataStream,
     /// What the handshake waits for; None when it is over, or has failed.
     waits: Option<For>,
+    /// Why it has failed.
+    pub(super) failure: Option<String>,
     pub(super) expiry: Option<Instant>,
 }
 
@@ -23,8 +25,11 @@ impl Door {
     pub(super) fn beside(&self, may_be_early: bool) -> Option<(BorrowedFd<'_>, For)> {
         match self {
             Door::Passive(port, _) if may_be_early => Some((port.as_fd(), For::Reading)),
-            Door::Early(early) => Some((early.data.as_fd(), early.waits?)),
-            Door::Passive(..) | Door::Active(_) | Door::Closed => None,
+            // One that has not begun TLS may still become one in the clear.
+            Door::Early(early) if may_be_early || early.data.tls().is_some() => {
+                Some((early.data.as_fd(), early.waits?))
+            }
+            Door::Passive(..) | Door::Early(_) | Door::Active(_) | Door::Closed => None,
         }
     }
 }
@@ -39,9 +44,12 @@ impl Talk<'_> {
     pub(super) fn go_on_beside(&mut self) {
         let door = match std::mem::replace(&mut self.door, Door::Closed) {
             Door::Passive(port, expiry) => match port.accept() {
-                Ok(Some((stream, from))) if self.admits(from.ip().to_canonical()) => {
-                    Ok(Door::Early(Early { data: DataStream::new(stream), waits: Some(For::Reading), expiry }))
-                }
+                Ok(Some((stream, from))) if self.admits(from.ip().to_canonical()) => Ok(Door::Early(Early {
+                    data: DataStream::new(stream),
+                    waits: Some(For::Reading),
+                    failure: None,
+                    expiry,
+                })),
                 Ok(Some((_, from))) => {
                     let client = self.control.peer_ip();
                     log::warn!("refused a data connection from {from}: the session belongs to {client}");
@@ -52,7 +60,7 @@ impl Talk<'_> {
             },
             Door::Early(mut early) => {
                 early.waits = self.shake_hands(&mut early.data).unwrap_or_else(|error| {
-                    log::debug!("session {}: a data connection before its command: {error}", self.tag.id);
+                    early.failure = Some(error.to_string());
                     None
                 });
                 Ok(Door::Early(early))

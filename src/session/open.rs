@@ -41,11 +41,12 @@ impl Wire<'_, '_> {
             }
             Door::Early(early) => {
                 self.begin(opening)?;
-                match early.data.tls() {
-                    Some(_) if !self.talk.protect.data => {
+                match (early.failure, early.data.tls()) {
+                    (Some(why), _) => Err(Cut::Insecure(why)),
+                    (None, Some(_)) if !self.talk.protect.data => {
                         Err(Cut::NoConnection("it has begun TLS, and PROT C was said since".to_string()))
                     }
-                    _ => Ok(early.data),
+                    (None, _) => Ok(early.data),
                 }
             }
         }

@@ -161,7 +161,7 @@ impl Upload for DiskUpload {
             Publish::InPlace { .. } => Ok(()),
             Publish::Nameless(target) => target.appear(self.sync, || give_name(&self.file, &target)),
             Publish::Hidden { target, hidden } => {
-                target.appear(self.sync, || hidden.rename(&target.parent, &target.name))
+                target.appear(self.sync, || hidden.rename(&target.parent, &target.name).map(|()| false))
             }
         }
     }
@@ -169,16 +169,17 @@ impl Upload for DiskUpload {
 
 impl Target {
     /// Gives the file its name, which must be on the disk, too, before the upload counts as one that was synced.
-    fn appear(&self, sync: bool, give_name: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// `give_name` tells whether nothing had the name.
+    fn appear(&self, sync: bool, give_name: impl FnOnce() -> Result<bool>) -> Result<()> {
         // While nothing has the name, this may still fail. An O_PATH handle can't be synced.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = || rustix::fs::openat(&self.parent, ".", flags, Mode::empty());
         let directory = sync.then(open).transpose()?;
-        give_name()?;
+        let is_new = give_name()?;
         let Some(Err(errno)) = directory.map(rustix::fs::fsync) else { return Ok(()) };
-        if !self.replaces {
-            // Nobody is told that it is there, so it is not. What it has replaced can't be brought back.
-            rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::empty())?;
+        if is_new {
+            // Nobody is told that it is there, so it is not. What it may have replaced can't be brought back.
+            let _ = rustix::fs::unlinkat(&self.parent, &self.name, AtFlags::empty());
         }
         Err(errno.into())
     }
@@ -195,17 +196,17 @@ impl DiskUpload {
     }
 }
 
-/// Links the nameless file: straight to its name, or beside it and then over what is there.
-fn give_name(file: &File, target: &Target) -> Result<()> {
+/// Links the nameless file: straight to its name, or beside it and then over what is there. Whether nothing was there.
+fn give_name(file: &File, target: &Target) -> Result<bool> {
     if !target.replaces {
         match link(file, &target.parent, &target.name) {
             Err(Errno::EXIST) => {}
-            result => return Ok(result?),
+            result => return Ok(result.map(|()| true)?),
         }
     }
     let parent = target.parent.as_fd().try_clone_to_owned()?;
     let hidden = Hidden::name(parent, file, |name| link(file, &target.parent, name))?;
-    hidden.rename(&target.parent, &target.name)
+    hidden.rename(&target.parent, &target.name).map(|()| false)
 }
 
 fn link(file: &File, parent: &Parent, name: &OsStr) -> rustix::io::Result<()> {

@@ -96,7 +96,8 @@ impl Ahead {
                 (self.in_time, self.most) = (0, self.pieces.at_once.get());
                 piece.blocks.recv().ok()
             }
-            block => block.ok(),
+            // What has failed before anybody wanted it may go well now.
+            block => block.ok().filter(|block| block.is_ok()),
         };
         match &block {
             Some(Ok(block)) => piece.left -= block.len() as u64,
@@ -138,13 +139,23 @@ impl Drop for Ahead {
     }
 }
 
-/// Loads a piece, as long as somebody wants it.
+/// Loads a piece, as long as somebody wants it: in whole blocks, unless somebody waits.
 fn load(mut stream: Stream, mut left: u64, tell: &Sender<Block>, spare: &Receiver<Vec<u8>>, is_in_vain: &AtomicBool) {
     while left > 0 && !is_in_vain.load(Ordering::Relaxed) {
         let mut block = spare.try_recv().unwrap_or_default();
         block.resize(usize::try_from(left).unwrap_or(BLOCK).min(BLOCK), 0);
-        let result = stream.read_exact(&mut block);
-        left -= block.len() as u64;
+        let mut filled = 0;
+        let result = loop {
+            match stream.read(block.get_mut(filled..).unwrap_or_default()) {
+                Ok(length) => filled += length,
+                Err(error) => break Err(error),
+            }
+            if filled == block.len() || tell.is_empty() || is_in_vain.load(Ordering::Relaxed) {
+                break Ok(());
+            }
+        };
+        block.truncate(filled);
+        left -= filled as u64;
         let is_over = result.is_err();
         if tell.send(result.map(|()| block)).is_err() || is_over {
             return;

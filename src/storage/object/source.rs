@@ -1,4 +1,5 @@
 //! An object that is read: in one stream by those who are slower than the store, in pieces ahead of those who are faster.
+//! Which it is, the first piece shows.
 
 use super::ahead::Ahead;
 use super::bucket::{Bucket, Object};
@@ -7,9 +8,6 @@ use crate::storage::Source;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A stream is as long as one piece first, and as so many later; behind it is seen who waits for whom.
-const LONG: u64 = 8;
 
 pub(super) struct ObjectSource {
     wanted: Arc<Wanted>,
@@ -38,7 +36,7 @@ impl ObjectSource {
         let bytes: Box<dyn Read + Send> = match ahead {
             Some(ahead) => Box::new(ahead),
             None => {
-                let length = pieces.size.get() as u64 * if last.is_some() { LONG } else { 1 };
+                let length = if last.is_some() { u64::MAX } else { pieces.size.get() as u64 };
                 Box::new(Stream::new(&self.wanted, rest.start..rest.end.min(rest.start.saturating_add(length))))
             }
         };

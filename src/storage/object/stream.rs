@@ -44,6 +44,17 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// An answer that was read to its end leaves its connection for the next request.
+    fn give_back(&mut self) {
+        if self.left.is_empty()
+            && let Some(mut body) = self.body.take()
+        {
+            let _ = body.read(&mut [0]);
+        }
+    }
+}
+
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.left.end - self.left.start).unwrap_or(usize::MAX);
@@ -55,6 +66,7 @@ impl Read for Stream {
                 Ok(0) => io::Error::new(ErrorKind::UnexpectedEof, "the store ended the object too soon"),
                 Ok(length) => {
                     self.left.start += length as u64;
+                    self.give_back();
                     return Ok(length);
                 }
                 Err(error) => error,

@@ -75,7 +75,10 @@ pub(super) fn check_span(answer: &Answer, range: &Range<u64>, object: &Object) -
     let expected = if span(range, object).is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let length = header(answer, "content-length").and_then(|text| text.parse().ok());
     let is_as_long = length.is_none_or(|length: u64| Some(length) == range.end.checked_sub(range.start));
-    let is_that = answer.status() == expected && is_as_long;
+    // `bytes 0-99/1234`: of another object there may be other bytes.
+    let total = header(answer, "content-range").and_then(|text| text.rsplit_once('/')?.1.parse().ok());
+    let is_of_that = total.is_none_or(|total: u64| total == object.size);
+    let is_that = answer.status() == expected && is_as_long && is_of_that;
     if is_that { Ok(()) } else { Err(format!("{} for a part of an object", answer.status())) }
 }
 
