@@ -314,7 +314,7 @@ class Dialogue(Client):
 
 
 def run(*command):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="surrogateescape", stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise Failure(f"{command[0]} ended with {done.returncode}: {done.stderr[-500:] or done.stdout[-500:]}")
 

@@ -60,9 +60,9 @@ class Session:
 
     def _reply(self, code, command="the greeting"):
         """The last line of a reply, which has to begin with one of the codes."""
-        first = line = self.replies.readline().decode()
+        first = line = self.replies.readline().decode(errors="surrogateescape")
         while re.match(r"\d{3}-", first) and not line.startswith(f"{first[:3]} "):
-            line = self.replies.readline().decode()
+            line = self.replies.readline().decode(errors="surrogateescape")
             expect(line, f"the connection ends in the reply to {command}")
         expect(line.startswith(tuple(code.split("|"))), f"{command} is answered with {line.strip()!r}, not {code}")
         return line
@@ -114,6 +114,6 @@ class Session:
             if verb == "RETR":
                 (self.place.here / "down.bin").write_bytes(received)
             else:
-                self.listing += received.decode()
+                self.listing += received.decode(errors="surrogateescape")
         self.data.close()
         self._reply(last, command)

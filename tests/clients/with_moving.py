@@ -106,6 +106,7 @@ class Host:
             stderr=subprocess.STDOUT,
             timeout=TOO_LONG,
             text=True,
+            errors="surrogateescape",
         )
         expect(done.returncode == 0, f"{title}: {done.stdout[-800:]}")
         return done.stdout
