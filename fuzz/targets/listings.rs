@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(list.len(), list.len() - end.len() + harmless(&end).len());
 
     let mut mlsd = Vec::new();
-    facts::write(&file, chosen, Permissions::from_letters("elradfmwMT"), &mut mlsd);
+    facts::Writer::new(chosen, Permissions::from_letters("elradfmwMT")).write(&file, &mut mlsd);
     write_name(name, &mut mlsd);
     let mlsd = one_line(&mlsd);
     // The name is what comes behind the first blank (RFC 3659, 7.2).
