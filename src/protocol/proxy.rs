@@ -64,6 +64,9 @@ fn line(bytes: &[u8]) -> Result<Header, Malformed> {
         let missing = SHORTEST_LINE.saturating_sub(bytes.len()).max(end);
         return if bytes.len() + missing > LONGEST_LINE { Err(TOO_LONG) } else { Ok(Header::Needs(missing)) };
     };
+    if end >= LONGEST_LINE {
+        return Err(TOO_LONG);
+    }
     let is_one_line = end + 1 == bytes.len();
     let text = bytes.strip_suffix(b"\r\n").filter(|_| is_one_line);
     let text = text.ok_or("the PROXY header does not end with its line")?;
@@ -277,6 +280,13 @@ mod tests {
         for (bytes, why) in cases {
             assert_eq!(Header::parse(bytes), Err(*why), "{:?}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn zeros_make_no_line_longer_than_the_longest() {
+        let line = format!("PROXY TCP6 ::1 ::2 5214 {:0>80}\r\n", 9214);
+        assert!(line.len() > LONGEST_LINE);
+        assert_eq!(Header::parse(line.as_bytes()), Err(TOO_LONG));
     }
 
     #[test]
