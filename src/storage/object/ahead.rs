@@ -9,9 +9,13 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// A piece comes in blocks of so many bytes, so that nobody waits for the whole.
 const BLOCK: usize = 256 << 10;
+
+/// Who waits for a block gets what there is of it after so long.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A block, or why there is none.
 type Block = io::Result<Vec<u8>>;
@@ -139,18 +143,19 @@ impl Drop for Ahead {
     }
 }
 
-/// Loads a piece, as long as somebody wants it: in whole blocks, unless somebody waits.
+/// Loads a piece, as long as somebody wants it: in whole blocks, unless somebody waits for long.
 fn load(mut stream: Stream, mut left: u64, tell: &Sender<Block>, spare: &Receiver<Vec<u8>>, is_in_vain: &AtomicBool) {
     while left > 0 && !is_in_vain.load(Ordering::Relaxed) {
         let mut block = spare.try_recv().unwrap_or_default();
         block.resize(usize::try_from(left).unwrap_or(BLOCK).min(BLOCK), 0);
-        let mut filled = 0;
+        let (began, mut filled) = (Instant::now(), 0);
         let result = loop {
             match stream.read(block.get_mut(filled..).unwrap_or_default()) {
                 Ok(length) => filled += length,
                 Err(error) => break Err(error),
             }
-            if filled == block.len() || tell.is_empty() || is_in_vain.load(Ordering::Relaxed) {
+            let is_awaited = tell.is_empty() && began.elapsed() > PATIENCE;
+            if filled == block.len() || is_awaited || is_in_vain.load(Ordering::Relaxed) {
                 break Ok(());
             }
         };
