@@ -260,8 +260,9 @@ fn the_transfer_log_may_be_renamed_or_deleted_at_any_time() {
     assert_eq!(count(&old), 1);
     remove_file(&path).unwrap();
     ann.upload("STOR c", b"1");
-    eventually("the third line is in a new file", || read_to_string(&path).unwrap_or_default().contains("/c b _ i "));
-    assert_eq!(count(&path), 1);
+    // The second may be there once more, if its file was deleted while it was written.
+    let third = || read_to_string(&path).unwrap_or_default().matches("/c b _ i ").count();
+    eventually("the third line is in a new file", || third() == 1);
 }
 
 #[test]

@@ -36,22 +36,17 @@ impl Wire<'_, '_> {
     }
 
     fn is_clients(&mut self, stream: &TcpStream, from: SocketAddr, until: Option<Instant>) -> Result<bool, Cut> {
-        let client = self.talk.control.peer_ip();
         let whose = match self.talk.settings().trusts(from.ip()) {
             true => self.introduced(stream, from, until)?,
             false => Ok(from.ip().to_canonical()),
         };
-        match whose {
-            Ok(address) if self.talk.admits(address) => return Ok(true),
-            Ok(address) if address == from.ip().to_canonical() => {
-                log::warn!("refused a data connection from {from}: the session belongs to {client}");
+        Ok(match whose {
+            Ok(address) => self.talk.admits(address, from),
+            Err(why) => {
+                log::warn!("refused a data connection from {from}, which is a trusted proxy: {why}");
+                false
             }
-            Ok(address) => {
-                log::warn!("refused a data connection of {address} through {from}: the session belongs to {client}");
-            }
-            Err(why) => log::warn!("refused a data connection from {from}, which is a trusted proxy: {why}"),
-        }
-        Ok(false)
+        })
     }
 
     /// The address that the proxy tells: everybody behind it comes from its own. Meanwhile the client is heard.

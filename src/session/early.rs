@@ -6,7 +6,7 @@ use super::door::Door;
 use crate::net::data::DataStream;
 use crate::net::wait::For;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
@@ -44,18 +44,13 @@ impl Talk<'_> {
     pub(super) fn go_on_beside(&mut self) {
         let door = match std::mem::replace(&mut self.door, Door::Closed) {
             Door::Passive(port, expiry) => match port.accept() {
-                Ok(Some((stream, from))) if self.admits(from.ip().to_canonical()) => Ok(Door::Early(Early {
+                Ok(Some((stream, from))) if self.admits(from.ip().to_canonical(), from) => Ok(Door::Early(Early {
                     data: DataStream::new(stream),
                     waits: Some(For::Reading),
                     failure: None,
                     expiry,
                 })),
-                Ok(Some((_, from))) => {
-                    let client = self.control.peer_ip();
-                    log::warn!("refused a data connection from {from}: the session belongs to {client}");
-                    Ok(Door::Passive(port, expiry))
-                }
-                Ok(None) => Ok(Door::Passive(port, expiry)),
+                Ok(_) => Ok(Door::Passive(port, expiry)),
                 Err(error) => Err(error),
             },
             Door::Early(mut early) => {
@@ -73,9 +68,15 @@ impl Talk<'_> {
         });
     }
 
-    /// Whether data connections may come from an address.
-    pub(super) fn admits(&self, address: IpAddr) -> bool {
-        address == self.control.peer_ip() || self.settings().permit_foreign_addresses
+    /// Whether data connections may be of an address; one that was refused is logged, with where it has come from.
+    pub(super) fn admits(&self, address: IpAddr, from: SocketAddr) -> bool {
+        let client = self.control.peer_ip();
+        let is_admitted = address == client || self.settings().permit_foreign_addresses;
+        if !is_admitted {
+            let of = if address == from.ip().to_canonical() { "from" } else { &format!("of {address} through") };
+            log::warn!("refused a data connection {of} {from}: the session belongs to {client}");
+        }
+        is_admitted
     }
 
     /// Begins the handshake of a data connection, or goes on with it; what to wait for next.
