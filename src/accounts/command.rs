@@ -114,7 +114,10 @@ impl Accounts for AccountsCommand {
             |why: String| Refusal::Unavailable(format!("accounts_command {}: {why}", self.program.path().display()));
         let answer = self.ask(question.finish()).map_err(failed)?;
         match read(&answer, attempt.username).map_err(failed)? {
-            Ok(account) => self.rules.apply(account, attempt.remote).map_err(Refusal::Denied),
+            Ok(mut account) => {
+                self.rules.apply(&mut account, attempt.remote).map_err(Refusal::Denied)?;
+                Ok(account)
+            }
             Err(why) => Err(Refusal::Denied(Denial::Other(why))),
         }
     }

@@ -129,7 +129,8 @@ impl Rules {
     pub(super) fn account(&self, user: &User, remote: IpAddr) -> Result<Account, Denial> {
         let mut account = Account::new(&user.username, self.home(user)?);
         (account.id, account.permissions, account.groups) = (id(user), self.permissions(user), groups(user).to_vec());
-        self.apply(account, remote)
+        self.apply(&mut account, remote)?;
+        Ok(account)
     }
 
     /// The home of a user.
@@ -169,8 +170,8 @@ impl Rules {
         })
     }
 
-    /// An account as the rules for its user and its groups leave it, for who comes from there.
-    pub(super) fn apply(&self, mut account: Account, remote: IpAddr) -> Result<Account, Denial> {
+    /// Makes of an account what the rules for its user and its groups leave it, for who comes from there.
+    pub(super) fn apply(&self, account: &mut Account, remote: IpAddr) -> Result<(), Denial> {
         let (username, groups) = (account.username.clone(), std::mem::take(&mut account.groups));
         if let Some(home) = self.said(&username, &groups, |rule| rule.home.as_ref()) {
             account.home = home.expand(&username).map_err(Denial::BadHome)?;
@@ -203,7 +204,7 @@ impl Rules {
             return Err(Denial::Expired);
         }
         account.groups = groups;
-        Ok(account)
+        Ok(())
     }
 
     /// The first answer of the rules that are about somebody.

@@ -71,8 +71,9 @@ impl<D: Directory> Site<D> {
         let Proof::Password(password) = attempt.proof else { return None };
         let user = self.directory.find(attempt.username, patience).ok()??;
         let knows = self.rules.have_account(&user) && user.is_active && self.cache.knows(&user, password);
-        let account = if knows { self.rules.account(&user, attempt.remote).ok() } else { None };
-        account.map(|account| Account { proof: Some(self.cache.digest(&user)), ..account })
+        let mut account = if knows { self.rules.account(&user, attempt.remote).ok()? } else { return None };
+        account.proof = Some(self.cache.digest(&user));
+        Some(account)
     }
 
     /// Whether the password opens the account; each way to fail costs one verification.
@@ -186,7 +187,8 @@ impl<D: Directory> Accounts for Site<D> {
         if account.proof.is_some_and(|proof| proof != self.cache.digest(&user)) {
             return denied(Denial::PasswordChanged);
         }
-        let now = self.rules.account(&user, remote).map_err(Refusal::Denied)?;
-        Ok(Account { proof: account.proof, ..now })
+        let mut now = self.rules.account(&user, remote).map_err(Refusal::Denied)?;
+        now.proof = account.proof;
+        Ok(now)
     }
 }
