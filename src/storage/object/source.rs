@@ -1,23 +1,34 @@
-//! An object that is read: in one stream by those who are slower than the store, in pieces ahead of those who are faster.
-//! Which it is, the first piece shows.
+//! An object that is read: in one stream, or in pieces ahead of whoever is faster than that, if they come any faster. Which it
+//! is, the first pieces show.
 
 use super::ahead::Ahead;
 use super::bucket::{Bucket, Object};
 use super::stream::{Stream, Wanted};
 use crate::storage::Source;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// So long more bytes are waited for, so that many go on at once.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// So many times as fast as one stream, pieces are worth their requests.
+const WORTH: f64 = 1.25;
 
 pub(super) struct ObjectSource {
     wanted: Arc<Wanted>,
     at: u64,
     way: Option<Way>,
+    /// Bytes a second of one stream.
+    alone: f64,
 }
 
 /// How bytes come.
 struct Way {
     bytes: Box<dyn Read + Send>,
+    is_in_pieces: bool,
+    from: u64,
     began: Instant,
     /// How much of the time since then was spent on waiting for the store.
     waited: Duration,
@@ -25,22 +36,54 @@ struct Way {
 
 impl ObjectSource {
     pub(super) fn new(bucket: Arc<dyn Bucket>, key: String, object: Object) -> ObjectSource {
-        ObjectSource { wanted: Arc::new(Wanted { bucket, key, object }), at: 0, way: None }
+        ObjectSource { wanted: Arc::new(Wanted { bucket, key, object }), at: 0, way: None, alone: 0.0 }
     }
 
-    /// The way from here on, behind another one or none.
-    fn next_way(&self, last: Option<Way>) -> Way {
-        let (rest, pieces) = (self.at..self.size(), self.wanted.bucket.pieces());
-        let store_is_slower = last.as_ref().is_some_and(|last| last.waited * 2 > last.began.elapsed());
-        let ahead = if store_is_slower { Ahead::begin(&self.wanted, rest.clone(), pieces) } else { None };
-        let bytes: Box<dyn Read + Send> = match ahead {
-            Some(ahead) => Box::new(ahead),
-            None => {
-                let length = if last.is_some() { u64::MAX } else { pieces.size.get() as u64 };
-                Box::new(Stream::new(&self.wanted, rest.start..rest.end.min(rest.start.saturating_add(length))))
-            }
+    /// The way from here on, behind another one or none: one stream for the length of a piece, then some pieces at once for
+    /// a client that has waited for it, then the better of the two.
+    fn next_way(&mut self, last: Option<Way>) -> Way {
+        let pieces = self.wanted.bucket.pieces();
+        let up_to = |count: usize| self.at..self.size().min(self.at.saturating_add((pieces.size.get() * count) as u64));
+        let Some(last) = last else { return self.in_one_stream(up_to(1)) };
+        let taken = last.began.elapsed();
+        let rate = (self.at - last.from) as f64 / taken.as_secs_f64();
+        let (part, is_worth_it) = match last.is_in_pieces {
+            true => (self.at..self.size(), rate > self.alone * WORTH),
+            false => (up_to(2 * pieces.at_once.get()), true),
         };
-        Way { bytes, began: Instant::now(), waited: Duration::ZERO }
+        if !last.is_in_pieces {
+            self.alone = rate;
+        }
+        if is_worth_it
+            && last.waited * 2 > taken
+            && let Some(ahead) = Ahead::begin(&self.wanted, part, pieces)
+        {
+            return self.way(true, Box::new(ahead));
+        }
+        self.in_one_stream(self.at..self.size())
+    }
+
+    fn in_one_stream(&self, part: Range<u64>) -> Way {
+        self.way(false, Box::new(Stream::new(&self.wanted, part)))
+    }
+
+    fn way(&self, is_in_pieces: bool, bytes: Box<dyn Read + Send>) -> Way {
+        Way { bytes, is_in_pieces, from: self.at, began: Instant::now(), waited: Duration::ZERO }
+    }
+}
+
+impl Way {
+    /// As many bytes as come soon; none at the end.
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (began, mut filled) = (Instant::now(), 0);
+        loop {
+            let length = self.bytes.read(buffer.get_mut(filled..).unwrap_or_default())?;
+            filled += length;
+            if length == 0 || filled == buffer.len() || began.elapsed() > PATIENCE {
+                self.waited += began.elapsed();
+                return Ok(filled);
+            }
+        }
     }
 }
 
@@ -58,9 +101,7 @@ impl Source for ObjectSource {
         }
         loop {
             let mut way = self.way.take().unwrap_or_else(|| self.next_way(None));
-            let began = Instant::now();
-            let length = way.bytes.read(buffer)?;
-            way.waited += began.elapsed();
+            let length = way.fill(buffer)?;
             self.at += length as u64;
             if length > 0 {
                 self.way = Some(way);

@@ -25,6 +25,8 @@ struct Memory {
     is_endless: bool,
     /// How long it takes before an answer begins.
     slowness: Duration,
+    /// Whoever asks waits for those who have asked before.
+    queue: Option<Arc<Mutex<()>>>,
     /// Nothing can be read for a while.
     is_down: Arc<AtomicBool>,
     /// What was asked of objects.
@@ -106,7 +108,9 @@ impl Bucket for Memory {
     }
 
     fn read(&self, key: &str, _: &Object, range: Range<u64>) -> Result<Box<dyn Read + Send>> {
+        let turn = self.queue.as_ref().map(|queue| lock(queue));
         std::thread::sleep(self.slowness);
+        drop(turn);
         lock(&self.reads).push(range.clone());
         if self.is_down.load(Ordering::Relaxed) {
             return Err(Error::Unavailable("down".to_string()));
@@ -293,11 +297,14 @@ fn read_all(home: &dyn Home, pause: Duration) -> Vec<u8> {
     }
 }
 
+/// Longer than a thread takes to start.
+const SLOWNESS: Duration = Duration::from_millis(20);
+
 #[test]
 fn pieces_come_ahead_of_those_who_wait_for_the_store_and_of_nobody_else() {
     let bytes: Vec<u8> = (0..=250).cycle().take(20_500).collect();
-    for (pause, is_ahead) in [(Duration::ZERO, true), (Duration::from_millis(30), false)] {
-        let memory = Memory { slowness: Duration::from_millis(4), ..Memory::default() };
+    for (pause, is_ahead) in [(Duration::ZERO, true), (2 * SLOWNESS, false)] {
+        let memory = Memory { slowness: SLOWNESS, ..Memory::default() };
         let home = memory.home();
         put(&*home, "x", Write::Whole, &bytes).unwrap();
         assert!(read_all(&*home, pause) == bytes);
@@ -310,19 +317,31 @@ fn pieces_come_ahead_of_those_who_wait_for_the_store_and_of_nobody_else() {
 }
 
 #[test]
+fn pieces_that_come_no_faster_than_one_stream_are_given_up() {
+    let memory = Memory { slowness: SLOWNESS, queue: Some(Arc::default()), ..Memory::default() };
+    let home = memory.home();
+    put(&*home, "x", Write::Whole, &[7; 20_500]).unwrap();
+    assert_eq!(read_all(&*home, Duration::ZERO).len(), 20_500);
+    let reads = lock(&memory.reads);
+    assert!(reads.contains(&(6000..7000)) && reads.contains(&(7000..20_500)), "{reads:?}");
+}
+
+#[test]
 fn what_fails_before_anybody_wants_it_is_asked_for_again() {
-    let memory = Memory { slowness: Duration::from_millis(4), ..Memory::default() };
+    let memory = Memory { slowness: SLOWNESS, ..Memory::default() };
     let home = memory.home();
     let bytes: Vec<u8> = (0..=250).cycle().take(20_000).collect();
     put(&*home, "x", Write::Whole, &bytes).unwrap();
     let mut source = home.read(&path("x")).unwrap();
     let (mut read, mut buffer) = (Vec::new(), [0; 1000]);
     while read.len() < bytes.len() {
-        let is_down = (5000..6000).contains(&read.len());
+        let is_down = read.len() == 10_000;
+        let pause = if is_down { 3 * SLOWNESS } else { Duration::ZERO };
+        std::thread::sleep(pause); // what was asked for before comes
         memory.is_down.store(is_down, Ordering::Relaxed);
         let length = source.read_at(&mut buffer, read.len() as u64).unwrap();
         read.extend_from_slice(&buffer[..length]);
-        std::thread::sleep(Duration::from_millis(if is_down { 50 } else { 0 }));
+        std::thread::sleep(pause);
     }
     assert!(read == bytes);
     let mut starts: Vec<u64> = lock(&memory.reads).iter().map(|range| range.start).collect();
@@ -334,14 +353,14 @@ fn what_fails_before_anybody_wants_it_is_asked_for_again() {
 
 #[test]
 fn who_becomes_slower_than_the_store_has_no_pieces_ahead_any_more() {
-    let memory = Memory { slowness: Duration::from_millis(4), ..Memory::default() };
+    let memory = Memory { slowness: SLOWNESS, ..Memory::default() };
     let home = memory.home();
     put(&*home, "x", Write::Whole, &[7; 40_000]).unwrap();
     let mut source = home.read(&path("x")).unwrap();
     let (mut at, mut buffer) = (0, [0; 1000]);
     while at < 40_000 {
         at += source.read_at(&mut buffer, at).unwrap() as u64;
-        std::thread::sleep(Duration::from_millis(if at < 5000 { 0 } else { 30 }));
+        std::thread::sleep(Duration::from_millis(if at < 10_000 { 0 } else { 30 }));
     }
     let reads = lock(&memory.reads);
     assert!(reads.contains(&(2000..3000)), "{reads:?}");
