@@ -70,9 +70,10 @@ def a_crowd_of_idle_and_active_sessions_costs_no_more_with_time(host):
     before = host.at_rest()
     unloaded, _ = noops(3, [one := host.client()], alone)
     one.close()
-    began = time.monotonic()
+    nobody, began = memory(host), time.monotonic()
     idle = [host.client(source=f"127.0.0.{2 + number % 20}") for number in range(idle_count)]
     logins = idle_count / (time.monotonic() - began)
+    each = (memory(host) - nobody) / idle_count / 1024
     crowds = [Crowd(host, "active", active_count // 2, seconds) for _ in range(2)]
     time.sleep(seconds / 10)
     # The others' logins are in the database: each session looks up its account once more, and then has what it needs.
@@ -86,6 +87,7 @@ def a_crowd_of_idle_and_active_sessions_costs_no_more_with_time(host):
     failed = sum((result["failed"] for result in results), [])
     done = sum(result["done"] for result in results)
     host.note(f"{idle_count} idle and {active_count} active for {seconds} s, {logins:.0f} logins a second, {done} transfers")
+    host.note(f"an idle session takes {each:.1f} KiB")
     host.note(f"{len(failed)} failed, PSS {first / MIB:.1f} and then {last / MIB:.1f} MiB")
     host.note(f"NOOP {loaded * 1e6:.0f} us, of the other server {beside * 1e6:.0f} us, unloaded {unloaded * 1e6:.0f} us")
     expect(all(client.code("NOOP") == 200 for client in idle), "idle sessions have ended")
@@ -93,6 +95,7 @@ def a_crowd_of_idle_and_active_sessions_costs_no_more_with_time(host):
     expect(done >= active_count, f"there were only {done} transfers")
     # A few transfers more may have been under way all the time, and a thread may have come to more of its stack.
     expect(last < first * 1.05 + (1 + active_count / 8) * MIB, f"PSS grew from {first} to {last} bytes")
+    expect(each < 14, f"an idle session takes {each:.1f} KiB")
     expect(loaded < 2 * beside, "a NOOP takes more than twice as long")
     for client in idle:
         client.close()
