@@ -1,6 +1,8 @@
 //! `django-ftpd check`: accounts, homes, files and the process, and that nothing is changed by it.
 
-use crate::support::{Builder, Report, TestServer, check, copy_program, eventually, may_become_others, people};
+use crate::support::{
+    Builder, Managed, Report, TestServer, check, copy_program, eventually, may_become_others, people,
+};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -60,12 +62,23 @@ fn every_fault_is_told_and_not_the_first_alone() {
 }
 
 #[test]
+fn where_nobody_can_log_in_it_says_how_somebody_could() {
+    let managed = Managed::new();
+    let report = |args: &[&str]| check(&[&["--database", text(&managed.database), "127.0.0.1:0"], args].concat());
+    managed.says(&["group", "create", "staff"], "", "FTP user group pk=1, staff was created.");
+    report(&[]).has("warning", "accounts", "there is no user; django-ftpd user create makes one");
+    managed.says(&["user", "create", "eva", "--password-stdin"], "secret\n", "User pk=1, \"eva\" was created.");
+    report(&[]).has("warning", "accounts", "no user has an FTP account; give them one");
+    report(&["--all-users", "--home", text(&managed.builder.homes())]).has("ok", "accounts", "of whom 1 may log in");
+}
+
+#[test]
 fn warnings_are_faults_if_one_is_strict() {
     let builder = good_site();
     let home = builder.homes().join("{username}");
     let args = ["--home", text(&home), "127.0.0.1:0"];
     let report = site(&builder, &args);
-    report.has("warning", "homes", "does not exist; who logs in finds nothing there");
+    report.has("warning", "homes", "does not exist; who logs in finds nothing there; make it with mkdir -p");
     assert_eq!((report.status, &report.json["ok"]), (0, &Value::Bool(true)));
     let report = site(&builder, &[&args[..], &["--strict"]].concat());
     assert_eq!((report.status, &report.json["ok"]), (1, &Value::Bool(false)));
@@ -132,6 +145,7 @@ fn homes_are_looked_at_as_the_user_who_will_serve() {
         "/ann: the user 65534:65534 may not enter and list it",
     );
     report.has("warning", "homes", "/md5: the user 65534:65534 may not make files in it, though they may");
+    report.has("warning", "homes", "finds nothing there; make it with mkdir -p, then chown 65534:65534");
     report.has("fault", "homes", "/perm-a is no directory");
     let told = |name: &str| report.findings.iter().any(|(_, part, text)| part == "homes" && text.starts_with(name));
     assert!(!told("sha1:") && !told("rita:") && told("perm-d:"), "{:#?}", report.findings);
@@ -243,7 +257,7 @@ fn records_are_probed_and_not_touched() {
     if may_become_others() {
         let report = check(&[&args[..], &more, &["--file-access-user", "65534:65534"]].concat());
         for part in ["journal", "xferlog", "audit_database"] {
-            report.has("fault", part, "the user 65534:65534 may not make files in it");
+            report.has("fault", part, "65534:65534 may not make files in it (chown 65534:65534 gives it to them)");
         }
         report.has("warning", "log_file", "it can't be begun anew once it was moved away");
     }

@@ -20,6 +20,10 @@ impl Session<'_> {
     pub(super) fn login(&mut self, command: Login) -> Result<Reply, End> {
         match command {
             Login::User(_) | Login::Pass(_) if self.talk.needs.control && !self.talk.control.is_secured() => {
+                let ip = self.talk.control.peer_ip();
+                let needed =
+                    || format!("refused a login of {ip} without TLS; [network] and [group] can make exceptions");
+                self.talk.services.complaints.note(needed);
                 Ok(Reply::new(550, "SSL/TLS required on the control channel."))
             }
             Login::User(_) | Login::Pass(_) if self.talk.services.bus.is_refusing() => Err(End::JournalUnwritable),

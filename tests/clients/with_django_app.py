@@ -318,6 +318,9 @@ def django_app_begins_at_the_end_unless_told_otherwise(room):
     expect("there is no journal absent/events" in said, said)
     said = project.manage("ftpd_signals", "--journal", project.journal, "--position", "absent/position", status=1)
     expect("absent/position" in said and "No such file" in said and "Traceback" not in said, said)
+    expect("--position FILE names another place" in said, said)
+    with project.start("ftpd_signals", "--journal", project.directory / "later.jsonl") as follower:
+        soon(lambda: follower.says("once the server has made it; no such file now"), follower.said)
     project.write("events.jsonl.signals-position", "{")
     expect("holds no position; remove it" in project.signals(status=1), "a broken position")
     expect("--journal" in project.manage("ftpd_signals", status=2), "no journal")

@@ -113,6 +113,8 @@ def toml(value):
 def address(made):
     host, port = setting("HOST"), setting("PORT")
     host = "127.0.0.1" if host is None else host or "0.0.0.0"
+    if host in ("127.0.0.1", "::1", "localhost"):
+        made.comment("Clients on this host alone reach that; 0.0.0.0 is for all:")
     made.option("address", f"{f'[{host}]' if ':' in host else host}:{21 if port is None else port}")
 
 
@@ -130,6 +132,8 @@ def accounts(made):
         made.comment("This site has no FTP accounts: every active user who has a home may log in; superusers may write.")
         made.option("all_users", True)
         made.option("home", "/srv/ftp/{username}")
+        made.comment("If everybody may; for a Django group alone, end this file with permission in a section like [group.cameras]:")
+        made.example("read_perms", "elradfmw")
         return
     account = apps.get_model("django_ftpserver", "FTPUserAccount")
     if router.db_for_read(account) != alias:
@@ -222,6 +226,9 @@ def connection_options(made, handler):
     ports = setting("PASSIVE_PORTS") or handler.changed("passive_ports")
     if ports:
         made.option("passive_ports", port_ranges(ports))
+    else:
+        made.comment("The ports that the firewall lets in for data; without it any free port:")
+        made.example("passive_ports", "30000-30100")
     masquerade_address = setting("MASQUERADE_ADDRESS") or handler.changed("masquerade_address")
     if masquerade_address:
         made.option("masquerade_address", masquerade_address)

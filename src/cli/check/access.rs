@@ -5,18 +5,21 @@ use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 use rustix::io::Errno;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 /// Who looks, in words.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) name: String,
+    /// How commands call them, where it isn't us.
+    owner: Option<String>,
 }
 
 impl Server {
     /// Whoever has started us.
     pub(super) fn ourselves() -> Server {
-        Server { name: "this user".to_string() }
+        Server { name: "this user".to_string(), owner: None }
     }
 
     /// Does the work as the user of this name; None: as we are. The system gives each thread a user of its own.
@@ -29,7 +32,7 @@ impl Server {
         if rustix::process::geteuid().as_raw() == person.user.uid {
             return Ok(work(&Server::ourselves()));
         }
-        let server = Server { name: format!("the user {name}") };
+        let server = Server { name: format!("the user {name}"), owner: Some(name.to_string()) };
         privileges::doing(&person, || Ok(work(&server))).map_err(|error| format!("can't become {name}: {error}"))
     }
 
@@ -45,13 +48,21 @@ impl Server {
 
     /// Whether names can be made in a directory.
     pub(super) fn can_make_files_in(&self, path: &Path) -> Result<(), String> {
+        self.can_change(path, "make files in it")
+    }
+
+    fn can_change(&self, path: &Path, what: &str) -> Result<(), String> {
         match self.metadata(path)? {
-            Some(metadata) if metadata.is_dir() => {
-                self.may(path, Access::WRITE_OK | Access::EXEC_OK, "make files in it")
-            }
+            Some(metadata) if metadata.is_dir() => self.may(path, Access::WRITE_OK | Access::EXEC_OK, what),
             Some(_) => Err(format!("{} is no directory", path.display())),
-            None => Err(format!("the directory {} does not exist; make it with mkdir -p", path.display())),
+            None => Err(format!("the directory {} does not exist; {}", path.display(), self.making())),
         }
+    }
+
+    /// How people make a directory that is missing.
+    pub(super) fn making(&self) -> String {
+        let owner = self.owner.iter().map(|owner| format!(", then chown {owner}"));
+        iter::once("make it with mkdir -p".to_string()).chain(owner).collect()
     }
 
     /// Whether a file of this name can be written, or else made; tells which.
@@ -62,7 +73,11 @@ impl Server {
                 self.may(path, Access::WRITE_OK, "write to it")?;
                 Ok(if metadata.is_file() { Existing::File(metadata.len()) } else { Existing::Special })
             }
-            None => self.can_make_files_in(&directory_of(path)).map(|()| Existing::Nothing),
+            None => {
+                let chown = self.owner.iter().map(|owner| format!(" (chown {owner} gives it to them)"));
+                let what = iter::once("make files in it".to_string()).chain(chown).collect::<String>();
+                self.can_change(&directory_of(path), &what).map(|()| Existing::Nothing)
+            }
         }
     }
 

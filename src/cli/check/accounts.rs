@@ -46,7 +46,13 @@ pub(super) fn examine(config: &Config, server: &Server, report: &mut Report) {
         number(survey.groups.ftp.len() + survey.groups.django.len(), "group")
     ));
     if found.is_empty() {
-        part.warning("nobody can log in: no user has an FTP account");
+        part.warning(match survey.users {
+            0 => "nobody can log in: there is no user; django-ftpd user create makes one, and so does the site's admin",
+            _ => {
+                "nobody can log in: no user has an FTP account; give them one in the site's admin, or with django-ftpd \
+                 account create, or let all of them in with all_users"
+            }
+        });
     }
     survey.strangers.into_iter().for_each(|stranger| part.fault(stranger));
     found.iter().flat_map(Surveyed::faults).for_each(|fault| part.fault(fault));

@@ -47,7 +47,7 @@ fn findings(home: &Path, accounts: &[&Surveyed], secrets: &[(&str, PathBuf)], se
         Ok(None) => {
             return vec![(
                 State::Warning,
-                format!("their home {shown} does not exist; who logs in finds nothing there"),
+                format!("their home {shown} does not exist; who logs in finds nothing there; {}", server.making()),
             )];
         }
         Ok(Some(metadata)) => metadata,

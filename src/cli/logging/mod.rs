@@ -11,6 +11,7 @@ use crate::protocol::shown::Shown;
 use crate::syslog::{self, SystemLog};
 use env_logger::{Builder, Target, WriteStyle};
 use file::LogFile;
+use log::LevelFilter;
 use shape::Shape;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -77,11 +78,19 @@ fn cannot_log(path: &Path, error: &io::Error, config: &Config) -> String {
 fn begin(config: &Config, shape: Shape, target: Target) {
     let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
     Builder::new()
-        .parse_filters(&asked.unwrap_or_else(|| config.log_level.to_string()))
+        .parse_filters(&asked.unwrap_or_else(|| filters(config.log_level)))
         .target(target)
         .write_style(WriteStyle::Never)
         .format(move |out, record| shape.write(out, record))
         .init();
+}
+
+/// rustls warns at each connection of a camera that was given an address in the place of a name.
+fn filters(level: LevelFilter) -> String {
+    match level {
+        LevelFilter::Debug | LevelFilter::Trace => level.to_string(),
+        _ => format!("{level},rustls=error"),
+    }
 }
 
 fn system_log() -> Result<SystemLog, Failure> {
@@ -126,5 +135,16 @@ impl Write for Messages {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rustls_warns_of_is_for_who_looks_for_trouble() {
+        assert_eq!(filters(LevelFilter::Info), "INFO,rustls=error");
+        assert_eq!(filters(LevelFilter::Debug), "DEBUG");
     }
 }

@@ -136,7 +136,7 @@ fn read(option: &str, path: &Path) -> Result<Vec<u8>, String> {
         let why = match error.kind() {
             ErrorKind::NotFound => "no such file".to_string(),
             ErrorKind::IsADirectory => "is a directory, not a file".to_string(),
-            ErrorKind::PermissionDenied => "this user may not read it".to_string(),
+            ErrorKind::PermissionDenied => "this user may not read it; chgrp and chmod g+r let its group".to_string(),
             _ => error.to_string(),
         };
         format!("{option}: {}: {why}", path.display())

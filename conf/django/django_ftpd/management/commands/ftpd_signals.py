@@ -82,10 +82,16 @@ class Command(BaseCommand):
                 if not self.options["from_start"] and self.journal.skip_to_end():
                     begins = f"behind event {self.position.seq}; --from-start would send those before, too"
                 self.stdout.write(f"nothing was sent from {path} yet: begins {begins}")
-            self.position.save()
+            is_there = self.journal.exists()
         except OSError as error:
             raise CommandError(f"{error.filename or path}: {error.strerror}")
-        self.stdout.write(f"follows {path} from event {self.position.seq + 1}")
+        try:
+            self.position.save()
+        except OSError as error:
+            why = f"{error.filename or self.position.path}: {error.strerror}"
+            raise CommandError(f"the position can't be saved: {why}; --position FILE names another place for it")
+        missing = "" if is_there else ", once the server has made it; no such file now"
+        self.stdout.write(f"follows {path} from event {self.position.seq + 1}{missing}")
         self.stdout.flush()
 
     def follow(self):
