@@ -300,6 +300,16 @@ class Java(Program):
         self.command = ["java", *quick, "-cp", f"{classes}:{COMMONS_NET}", "Client"]
 
 
+class Rust(Program):
+    name = "Rust suppaftp"
+    lacks = {"EPRT IPv4": EPRT_FOR_IPV6}
+
+    def prepare(self, site):
+        project, built = PROGRAMS / "rust", PROGRAMS / "rust" / "target"
+        run("cargo", "build", "--quiet", "--locked", "--manifest-path", project / "Cargo.toml", "--target-dir", built)
+        self.command = [built / "debug" / "django-ftpd-client"]
+
+
 class Dialogue(Client):
     """What a program for desktops says, played from a file."""
 
@@ -320,6 +330,6 @@ def run(*command):
 
 
 CLIENTS = [
-    Curl(), Wget(), Lftp(), Ncftp(), Tnftp(), Inetutils(), Rclone(), Ftplib(), Aioftp(), Php(), Node(), Java(),
+    Curl(), Wget(), Lftp(), Ncftp(), Tnftp(), Inetutils(), Rclone(), Ftplib(), Aioftp(), Php(), Node(), Java(), Rust(),
     Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", {"TLS": NO_TLS} | ONLY_IPV4),
 ]  # fmt: skip
