@@ -32,6 +32,7 @@ ONLY_IPV4 = {"IPv6": NO_IPV6, "EPSV": NO_IPV6, "EPRT": NO_IPV6}
 ONLY_PASSIVE = "The client knows no active mode."
 EPSV_FOR_IPV6 = "The client uses EPSV and EPRT only with IPv6, where it must."
 EPRT_FOR_IPV6 = "The client uses EPRT only with IPv6, where it must."
+UNKNOWN = "Not played: what is known here of Windows Explorer tells nothing of TLS, IPv6, EPSV and EPRT."
 NO_TLS_IN_ACTIVE_MODE = "In active mode the client sends data in the clear after PROT P, which the server refuses."
 
 
@@ -311,7 +312,7 @@ class Rust(Program):
 
 
 class Dialogue(Client):
-    """What a program for desktops says, played from a file."""
+    """What a program for desktops is known to say, played from a file."""
 
     lacks = {"EPSV IPv4": EPSV_FOR_IPV6, "EPRT IPv4": EPSV_FOR_IPV6}
 
@@ -331,5 +332,5 @@ def run(*command):
 
 CLIENTS = [
     Curl(), Wget(), Lftp(), Ncftp(), Tnftp(), Inetutils(), Rclone(), Ftplib(), Aioftp(), Php(), Node(), Java(), Rust(),
-    Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", {"TLS": NO_TLS} | ONLY_IPV4),
+    Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", dict.fromkeys(["TLS", "IPv6", "EPSV", "EPRT"], UNKNOWN)),
 ]  # fmt: skip
