@@ -328,6 +328,26 @@ fn only_the_table_that_django_makes_for_it_says_who_is_in_a_group() {
 }
 
 #[test]
+fn groups_of_django_are_found_where_an_older_django_made_the_table() {
+    let text = "[group.\"editors\"]\npermission = \"elradfmw\"\n";
+    for (refers_to, code) in
+        [("", 257), ("REFERENCES auth_user__old (id)", 257), ("REFERENCES auth_permission (id)", 550)]
+    {
+        let builder = TestServer::with(&[]).shape("bare").homes_by_option();
+        let sql = format!(
+            "ALTER TABLE auth_user_groups RENAME TO before; \
+             CREATE TABLE auth_user_groups (id integer NOT NULL PRIMARY KEY, user_id integer NOT NULL {refers_to}, \
+             group_id integer NOT NULL REFERENCES auth_group (id), UNIQUE (user_id, group_id)); \
+             INSERT INTO auth_user_groups SELECT * FROM before; DROP TABLE before"
+        );
+        builder.site().execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+        let server = builder.file(text).start();
+        server.home("ann");
+        server.login("ann").send("MKD d").expect(code);
+    }
+}
+
+#[test]
 fn changes_behind_a_link_to_a_database_in_wal_mode_are_seen() {
     let builder = TestServer::with(&[]);
     let link = builder.outside("link.sqlite3");

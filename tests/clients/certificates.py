@@ -4,7 +4,9 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-SERVER = "subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost"
+# It is no authority, for some clients take no certificate of one from a server.
+SERVER = ["subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost", "basicConstraints=critical,CA:FALSE"]
+AUTHORITY = ["keyUsage=keyCertSign"]
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
@@ -18,12 +20,12 @@ class Certificate(NamedTuple):
         return openssl("x509", "-in", self.file, "-noout", "-fingerprint", "-sha256").strip().split("=")[1]
 
 
-def self_signed(path, name="ftp.example.com", extension=SERVER):
+def self_signed(path, name="ftp.example.com", extensions=SERVER):
     """PATH.pem and PATH.key, for a server on this host."""
     made = Certificate(path.with_suffix(".pem"), path.with_suffix(".key"))
     openssl(
         "req", "-x509", *NEW_KEY, "-keyout", made.key, "-out", made.file, "-days", 30, "-subj", f"/CN={name}",
-        "-addext", extension,
+        *(word for extension in extensions for word in ("-addext", extension)),
     )  # fmt: skip
     made.key.chmod(0o600)
     return made

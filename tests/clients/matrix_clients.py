@@ -32,6 +32,7 @@ ONLY_IPV4 = {"IPv6": NO_IPV6, "EPSV": NO_IPV6, "EPRT": NO_IPV6}
 ONLY_PASSIVE = "The client knows no active mode."
 EPSV_FOR_IPV6 = "The client uses EPSV and EPRT only with IPv6, where it must."
 EPRT_FOR_IPV6 = "The client uses EPRT only with IPv6, where it must."
+UNKNOWN = "Not played: what is known here of Windows Explorer tells nothing of TLS, IPv6, EPSV and EPRT."
 NO_TLS_IN_ACTIVE_MODE = "In active mode the client sends data in the clear after PROT P, which the server refuses."
 
 
@@ -300,8 +301,18 @@ class Java(Program):
         self.command = ["java", *quick, "-cp", f"{classes}:{COMMONS_NET}", "Client"]
 
 
+class Rust(Program):
+    name = "Rust suppaftp"
+    lacks = {"EPRT IPv4": EPRT_FOR_IPV6}
+
+    def prepare(self, site):
+        project, built = PROGRAMS / "rust", PROGRAMS / "rust" / "target"
+        run("cargo", "build", "--quiet", "--locked", "--manifest-path", project / "Cargo.toml", "--target-dir", built)
+        self.command = [built / "debug" / "django-ftpd-client"]
+
+
 class Dialogue(Client):
-    """What a program for desktops says, played from a file."""
+    """What a program for desktops is known to say, played from a file."""
 
     lacks = {"EPSV IPv4": EPSV_FOR_IPV6, "EPRT IPv4": EPSV_FOR_IPV6}
 
@@ -320,6 +331,6 @@ def run(*command):
 
 
 CLIENTS = [
-    Curl(), Wget(), Lftp(), Ncftp(), Tnftp(), Inetutils(), Rclone(), Ftplib(), Aioftp(), Php(), Node(), Java(),
-    Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", {"TLS": NO_TLS} | ONLY_IPV4),
+    Curl(), Wget(), Lftp(), Ncftp(), Tnftp(), Inetutils(), Rclone(), Ftplib(), Aioftp(), Php(), Node(), Java(), Rust(),
+    Dialogue("FileZilla"), Dialogue("WinSCP"), Dialogue("Windows Explorer", dict.fromkeys(["TLS", "IPv6", "EPSV", "EPRT"], UNKNOWN)),
 ]  # fmt: skip

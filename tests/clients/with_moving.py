@@ -24,7 +24,9 @@ TITLES = [
     "3. The change",
     "4. Signals",
     "Back",
+    "From djftpd",
 ]
+DJFTPD = APP.parent.parent / "tests" / "fixtures" / "djftpd.sql"
 
 # Where logins are written, and what the receivers of the project write.
 CHANGING = ["django_ftpserver_ftpuseraccount", "myapp_ftpauditlog", "sqlite_sequence"]
@@ -54,44 +56,22 @@ SYSTEMCTL = """
 """
 
 
-class Host:
-    """The page's host in a directory: its /srv, /etc, /var and ~."""
+class Place:
+    """The page's /srv, /etc, /var and ~ in a directory, and what it runs there."""
 
     def __init__(self, room):
         self.port, self.second_port = free_ports("127.0.0.1")
-        settings = f"FTPSERVER_PORT = {self.port}\nFTPSERVER_PASSIVE_PORTS = '20000-20100'\n"
-        self.project = Project(room, name="srv/site", settings=settings)
         self.root = room.here
+        self.directory = self.root / "srv/site"
         self.commands = commands_of_the_page()
-        # Before the page, nothing of the app is known.
-        self.edit("settings.py", {'"django_ftpd",': ""})
-        names = "[name for name in vars(signals) if name.startswith('ftp_')]"
-        self.edit("myapp/recorder.py", {"from django_ftpd ": "from django_ftpserver ", "signals.__all__": names})
-        for directory in ["bin", "etc/systemd/system", "home/django-ftpd/conf"]:
-            (self.root / directory).mkdir(parents=True)
-        (self.root / "srv/site/venv").symlink_to(sys.prefix)
+        (self.root / "bin").mkdir()
         (self.root / "bin/django-ftpd").symlink_to(room.site.binary)
-        script = self.root / "bin/systemctl"
-        script.write_text(textwrap.dedent(SYSTEMCTL % {"root": self.root}).lstrip())
-        script.chmod(0o755)
-        ignore = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
-        for name in ["django", "systemd"]:
-            shutil.copytree(APP.parent / name, self.root / "home/django-ftpd/conf" / name, ignore=ignore)
-        (self.root / "etc/systemd/system/ftpserver.service").write_text(self.here(OLD_UNIT))
-
-    def edit(self, name, changes):
-        path = self.root / "srv/site" / name
-        text = path.read_text()
-        for old, new in changes.items():
-            expect(old in text, f"{name} has no {old}")
-            text = text.replace(old, new)
-        path.write_text(text)
 
     def here(self, text):
         """What the page says, on this host."""
         for place in ["/srv/", "/etc/", "/var/log/"]:
             text = re.sub(rf"(?<![\w/.]){place}", f"{self.root}{place}", text)
-        return text.replace(":2121", f":{self.second_port}")
+        return text.replace(":2121", f":{self.second_port}").replace("0.0.0.0:21\"", f"127.0.0.1:{self.port}\"")
 
     def runs(self, title):
         """The commands below a heading; what they say."""
@@ -99,7 +79,7 @@ class Host:
         environment |= {"HOME": str(self.root / "home"), "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
         done = subprocess.run(
             ["bash", "-euxc", self.here(self.commands[title])],
-            cwd=self.root / "srv/site",
+            cwd=self.directory,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -110,6 +90,37 @@ class Host:
         )
         expect(done.returncode == 0, f"{title}: {done.stdout[-800:]}")
         return done.stdout
+
+
+class Host(Place):
+    """With a project, and a systemd of its own."""
+
+    def __init__(self, room):
+        super().__init__(room)
+        settings = f"FTPSERVER_PORT = {self.port}\nFTPSERVER_PASSIVE_PORTS = '20000-20100'\n"
+        self.project = Project(room, name="srv/site", settings=settings)
+        # Before the page, nothing of the app is known.
+        self.edit("settings.py", {'"django_ftpd",': ""})
+        names = "[name for name in vars(signals) if name.startswith('ftp_')]"
+        self.edit("myapp/recorder.py", {"from django_ftpd ": "from django_ftpserver ", "signals.__all__": names})
+        for directory in ["etc/systemd/system", "home/django-ftpd/conf"]:
+            (self.root / directory).mkdir(parents=True)
+        (self.directory / "venv").symlink_to(sys.prefix)
+        script = self.root / "bin/systemctl"
+        script.write_text(textwrap.dedent(SYSTEMCTL % {"root": self.root}).lstrip())
+        script.chmod(0o755)
+        ignore = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+        for name in ["django", "systemd"]:
+            shutil.copytree(APP.parent / name, self.root / "home/django-ftpd/conf" / name, ignore=ignore)
+        (self.root / "etc/systemd/system/ftpserver.service").write_text(self.here(OLD_UNIT))
+
+    def edit(self, name, changes):
+        path = self.directory / name
+        text = path.read_text()
+        for old, new in changes.items():
+            expect(old in text, f"{name} has no {old}")
+            text = text.replace(old, new)
+        path.write_text(text)
 
     def systemctl(self, *words):
         subprocess.run([self.root / "bin/systemctl", *words], check=True, timeout=TOO_LONG)
@@ -129,7 +140,7 @@ class Host:
 
     def rows(self):
         """All that is in the database, but for last_login."""
-        connection = sqlite3.connect(f"file:{self.root}/srv/site/db.sqlite3?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{self.directory}/db.sqlite3?mode=ro", uri=True)
         columns = "id, user_id, group_id, home_dir"
         rows = connection.execute(f"SELECT {columns} FROM django_ftpserver_ftpuseraccount ORDER BY id").fetchall()
         rows += [line for line in connection.iterdump() if not any(table in line for table in CHANGING)]
@@ -198,6 +209,63 @@ def moving_there_and_back_goes_as_the_page_says(room):
             expect(sorted(ftp.nlst()) == ["new", "old"], f"other files: {ftp.nlst()}")
         host.systemctl("disable", "--now", "ftpserver")
         expect(host.rows() == before, "the database has changed")
+
+
+@check
+def moving_from_djftpd_keeps_names_passwords_and_rights(room):
+    """The database is a real one of its time; djftpd itself runs on no Python of today."""
+    place = Place(room)
+    media = place.directory / "media"
+    media.mkdir(parents=True)
+    (media / "old").write_bytes(b"old")
+    connection = sqlite3.connect(place.directory / "db.sqlite3")
+    connection.executescript(DJFTPD.read_text())
+    before = list(connection.iterdump())
+
+    said = place.runs(TITLES[5])
+    expect("4 users, of whom 3 may log in" in said and "FAULT" not in said, said)
+    file = place.directory / "django-ftpd.conf"
+    sha1 = "legacy_hashes = true\n"
+    with serve(room, place, "--config", file) as server:
+        for name, writes in {"ann": False, "cam": False, "root": True}.items():
+            with connect(server) as ftp:
+                ftp.login(name, f"{name}-secret")
+                expect("old" in ftp.nlst(), f"{name} sees {ftp.nlst()}")
+                ftp.retrbinary("RETR old", (got := io.BytesIO()).write)
+                expect(got.getvalue() == b"old", f"{name} gets {got.getvalue()}")
+                expect(uploads(ftp, name) == writes, f"{name} may do something else than with djftpd")
+        expect(is_refused(server, "gone"), "who is inactive logs in")
+    expect(list(connection.iterdump()) == before, "the database has changed")
+    connection.close()
+
+    # What the page says of Django's groups.
+    file.write_text(file.read_text() + '[group."cameras"]\npermission = "elw"\n')
+    with serve(room, place, "--config", file) as server, connect(server) as ftp:
+        ftp.login("cam", "cam-secret")
+        expect(uploads(ftp, "cam"), "a section of its group gives no right")
+    # And of passwords.
+    file.write_text(file.read_text().replace(sha1, ""))
+    said = room.run(room.site.binary, "check", "--config", file, ok=[1])
+    for name in ["ann", "cam", "root"]:
+        expect(f"{name} can't log in: the stored password uses sha1" in said, said)
+
+
+def uploads(ftp, name):
+    try:
+        ftp.storbinary(f"STOR by-{name}", io.BytesIO(b"new"))
+    except ftplib.error_perm as refusal:
+        expect(str(refusal).startswith("550"), refusal)
+        return False
+    return True
+
+
+def is_refused(server, name):
+    with connect(server) as ftp:
+        try:
+            ftp.login(name, f"{name}-secret")
+        except ftplib.error_perm as refusal:
+            return str(refusal).startswith("530")
+    return False
 
 
 @check

@@ -145,10 +145,10 @@ def tls_openssl_sees_each_cipher(room):
 
 @check
 def tls_curl_logs_in_with_a_client_certificate(room):
-    authority = certificates.self_signed(room.here / "authority", "The checks", "keyUsage=keyCertSign")
+    authority = certificates.self_signed(room.here / "authority", "The checks", certificates.AUTHORITY)
     ann = certificates.of_client(room.here / "ann", "ann", authority)
     bob = certificates.of_client(room.here / "bob", "bob", authority)
-    stranger = certificates.self_signed(room.here / "stranger", "Another", "keyUsage=keyCertSign")
+    stranger = certificates.self_signed(room.here / "stranger", "Another", certificates.AUTHORITY)
     forged = certificates.of_client(room.here / "forged", "ann", stranger)
     shown = lambda certificate: ["--cert", certificate.file, "--key", certificate.key]
     file = room.local("file.bin", 300_000)

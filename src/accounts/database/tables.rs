@@ -8,6 +8,22 @@ const ACCOUNTS: &str = "django_ftpserver_ftpuseraccount";
 const ACCOUNT_GROUPS: &str = "django_ftpserver_ftpusergroup";
 const USERS: &str = "auth_user";
 const GROUPS: &str = "auth_group";
+
+/// Tables without pages are those of modules, which need not be there.
+const BY_REFERENCES: &str = "SELECT m.name, u.\"from\", g.\"from\" FROM sqlite_master m, \
+    pragma_foreign_key_list(m.name) u, pragma_foreign_key_list(m.name) g \
+    WHERE m.type = 'table' AND m.rootpage > 0 AND u.\"table\" = ?1 AND g.\"table\" = ?2 \
+    AND (SELECT count(*) FROM pragma_table_info(m.name)) = 3 ORDER BY m.name <> ?1 || '_groups'";
+
+/// In a database that began with Django 1.6 or older it has Django's names, but does not say that it refers to users; from
+/// Django before 2.1.5 with a newer SQLite it refers to a table that has gone. Where it refers to another one, it is not it.
+const BY_NAME: &str = "SELECT m.name, u.name, g.name FROM sqlite_master m, \
+    pragma_table_info(m.name) u, pragma_table_info(m.name) g, pragma_table_info(m.name) i \
+    WHERE m.type = 'table' AND m.rootpage > 0 AND m.name = ?1 || '_groups' \
+    AND g.name = 'group_id' AND i.name = 'id' AND u.name NOT IN ('id', 'group_id') \
+    AND (SELECT count(*) FROM pragma_table_info(m.name)) = 3 \
+    AND NOT EXISTS (SELECT 1 FROM pragma_foreign_key_list(m.name) f JOIN sqlite_master r ON r.name = f.\"table\" \
+    WHERE f.\"table\" <> iif(f.\"from\" = 'group_id', ?2, ?1))";
 /// How Django begins a password that matches none.
 const UNUSABLE: &str = "!";
 
@@ -226,21 +242,20 @@ fn referred_table(connection: &Connection, table: &str, column: &str) -> rusqlit
 }
 
 /// How to ask for a user's groups: through the table that Django makes for that, which refers to both and has nothing
-/// else. Others that refer to both may mean anything by it. Tables without pages are those of modules, which need not be
-/// there.
+/// else. Others that refer to both may mean anything by it.
 fn groups_question(connection: &Connection, users: &str) -> rusqlite::Result<Option<String>> {
-    let mut statement = connection.prepare(
-        "SELECT m.name, u.\"from\", g.\"from\" FROM sqlite_master m, pragma_foreign_key_list(m.name) u, \
-         pragma_foreign_key_list(m.name) g \
-         WHERE m.type = 'table' AND m.rootpage > 0 AND u.\"table\" = ?1 AND g.\"table\" = ?2 \
-         AND (SELECT count(*) FROM pragma_table_info(m.name)) = 3 ORDER BY m.name <> ?1 || '_groups'",
-    )?;
-    let mut found = statement.query_map([users, GROUPS], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
-    let between: Option<[String; 3]> = found.next().transpose()?;
-    Ok(between.map(|[table, user, group]| {
-        let [table, user, group] = [table, user, group].map(|name| quoted(&name));
-        format!("SELECT g.name FROM {GROUPS} g JOIN {table} t ON t.{group} = g.id WHERE t.{user} = ?1 ORDER BY g.name")
-    }))
+    for tables_between in [BY_REFERENCES, BY_NAME] {
+        let mut statement = connection.prepare(tables_between)?;
+        let mut found = statement.query_map([users, GROUPS], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+        let between: Option<[String; 3]> = found.next().transpose()?;
+        if let Some(names) = between {
+            let [table, user, group] = names.map(|name| quoted(&name));
+            return Ok(Some(format!(
+                "SELECT g.name FROM {GROUPS} g JOIN {table} t ON t.{group} = g.id WHERE t.{user} = ?1 ORDER BY g.name"
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// A name as SQL takes it, whatever is in it.
