@@ -2,12 +2,11 @@
 //! each time.
 
 use super::user::User;
-use crate::locks::lock;
+use crate::locks::{Mutex, MutexGuard, lock};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// More than this are not remembered.
