@@ -1,6 +1,7 @@
 //! Reads the journal behind the one who writes it: line by line, on from a number, over rotations.
 
 use super::line::Line;
+use crate::locks::thread;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -103,7 +104,7 @@ impl Reader {
             if before.is_some() || files.is_empty() || look == LOOKS {
                 return Ok(files.into_iter().nth(before.unwrap_or(0)).map(|(_, open)| open));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            thread::sleep(LOOK_AGAIN);
         }
         Ok(None)
     }
@@ -124,7 +125,7 @@ impl Reader {
                 }
                 return Ok(Some(open));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            thread::sleep(LOOK_AGAIN);
         }
         Ok(Open::journal(&self.path)?.map(|(_, open)| open))
     }
