@@ -26,6 +26,7 @@ pub use reader::Reader;
 pub use sink::{Flushed, Sink};
 pub use tide::Tide;
 
+use crate::channels::{Sender, unbounded};
 use shuttle::rand::Rng;
 use shuttle::thread;
 use std::collections::BTreeMap;
@@ -69,10 +70,11 @@ pub fn every_event_reaches_every_follower(scratch: &Scratch) {
     let journal = journal.rotate(NonZeroU64::new(400), NonZeroUsize::MAX);
     let tide = journal.tide();
     let (bus, audit) = Audit::start(vec![Box::new(journal)]).expect("a thread");
+    let (tell, told) = unbounded();
     let followers: Vec<_> = (0..2)
         .map(|_| {
-            let (path, tide) = (path.clone(), tide.clone());
-            thread::spawn(move || follow(&path, &tide))
+            let (path, tide, tell) = (path.clone(), tide.clone(), tell.clone());
+            thread::spawn(move || follow(&path, &tide, &tell))
         })
         .collect();
     let sessions: Vec<_> = (1..=SESSIONS)
@@ -84,6 +86,8 @@ pub fn every_event_reaches_every_follower(scratch: &Scratch) {
     sessions.into_iter().for_each(|session| session.join().expect("no panic"));
     assert!(audit.finish(Event::now(Kind::ServerStopped, None, Subject::Session)));
     assert_eq!(tide.height(), SESSIONS * EVENTS + 1);
+    // Not by the end: who is not woken for the last event before would hold the test up here.
+    (0..2).for_each(|_| told.recv().expect("they follow"));
     tide.end();
     for follower in followers {
         let seen = follower.join().expect("no panic");
@@ -109,13 +113,16 @@ fn session(id: u64, bus: &Bus, path: &Path, tide: &Tide) {
 }
 
 /// As a follower does it.
-fn follow(path: &Path, tide: &Tide) -> Vec<(u64, u64, String)> {
+fn follow(path: &Path, tide: &Tide, tell: &Sender<()>) -> Vec<(u64, u64, String)> {
     let (mut reader, mut events, mut seen) = (Reader::new(path, 0), Vec::new(), 0);
     loop {
         let has_ended = tide.has_ended();
         while let Some(line) = reader.next_line().expect("it can be read") {
             events.push((line.seq(), line.number("session").unwrap_or(0), line.event().to_string()));
             thread::yield_now();
+        }
+        if events.len() as u64 == SESSIONS * EVENTS + 1 && !has_ended {
+            tell.send(()).expect("it is awaited");
         }
         if has_ended {
             return events;
