@@ -2,12 +2,11 @@
 //! each time.
 
 use super::user::User;
-use crate::locks::lock;
+use crate::locks::{Mutex, MutexGuard, lock};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// More than this are not remembered.
@@ -61,7 +60,7 @@ impl Cache {
         if known.len() >= MOST {
             known.retain(|_, (_, until)| *until > now);
         }
-        if known.len() < MOST {
+        if known.len() < MOST || known.contains_key(&user.username) {
             known.insert(user.username.clone(), (digest, now + self.period));
         }
     }
@@ -123,6 +122,9 @@ mod tests {
     fn it_does_not_grow_without_end() {
         let cache = Cache::new(Duration::from_secs(60)).unwrap();
         (0..MOST + 10).for_each(|number| cache.remember(&user(&number.to_string(), "hash"), b""));
+        assert_eq!(cache.lock().len(), MOST);
+        cache.remember(&user("7", "another hash"), b"");
+        assert!(cache.knows(&user("7", "another hash"), b""), "who is in it may change the password");
         assert_eq!(cache.lock().len(), MOST);
     }
 }

@@ -2,6 +2,7 @@
 //! session's own stack stays small, and a question about a running session never waits behind a hash.
 
 use super::{Account, Accounts, Attempt, Denial, Proof, Refusal};
+use crate::locks::thread;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::io;
 use std::net::IpAddr;
@@ -84,7 +85,7 @@ impl Login {
 impl Verifier {
     /// Starts the threads.
     pub fn start(accounts: Arc<dyn Accounts>) -> io::Result<Verifier> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let cores = thread::available_parallelism().map_or(2, usize::from);
         let (logins, login_jobs) = unbounded();
         let (questions, question_jobs) = unbounded();
         for number in 0..cores {
@@ -140,7 +141,7 @@ impl Verifier {
 
 fn spawn(name: String, accounts: &Arc<dyn Accounts>, jobs: &Receiver<Job>) -> io::Result<()> {
     let (accounts, jobs) = (accounts.clone(), jobs.clone());
-    std::thread::Builder::new().name(name).spawn(move || {
+    thread::Builder::new().name(name).spawn(move || {
         for job in jobs {
             // Of a client that has gone, nobody need know who it was.
             if job.wanted.strong_count() == 0 {

@@ -1,12 +1,12 @@
 //! The channel that all events take, and the audit thread at its end.
 
 use super::{Entry, Event, Flushed, Kind, Sink, django};
+use crate::locks::thread::{self, Thread};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// Events that may wait; then sessions wait, and none is dropped.
@@ -100,11 +100,11 @@ impl Audit {
             is_refusing: is_refusing.clone(),
             is_safe: is_safe.clone(),
         };
-        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || {
+        let running = thread::Builder::new().name("audit".into()).spawn(move || {
             desk.run();
             drop(ended);
         })?;
-        let auditor = thread.thread().clone();
+        let auditor = running.thread().clone();
         let audit = Audit { messages: messages.clone(), auditor: auditor.clone(), done };
         Ok((Bus { messages, auditor, is_awaited, is_refusing, is_safe }, audit))
     }
@@ -142,7 +142,7 @@ impl Desk {
         let mut finished = false;
         while !finished || state != Flushed::Safe {
             if finished || state == Flushed::Full {
-                std::thread::sleep(RETRY);
+                thread::sleep(RETRY);
             } else {
                 finished = self.take(state);
             }
@@ -151,7 +151,7 @@ impl Desk {
             self.is_safe.store(state == Flushed::Safe, Ordering::Relaxed);
             self.answer(state);
             if !finished && !is_awaited && self.messages.len() < BATCH {
-                std::thread::park_timeout(BREATH);
+                thread::park_timeout(BREATH);
             }
         }
     }

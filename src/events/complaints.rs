@@ -1,7 +1,6 @@
 //! Warnings that come as often as a client likes, and are logged only so often.
 
-use crate::locks::lock;
-use std::sync::Mutex;
+use crate::locks::{Mutex, lock};
 use std::time::{Duration, Instant};
 
 /// The time between two.

@@ -57,8 +57,9 @@ fn write_place(object: &mut Object, real: &str, shown: &str, place: &Place) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Event, Kind, Protection, SessionTag};
+    use super::super::{Event, Kind, SessionTag};
     use super::*;
+    use crate::protocol::protection::Protection;
     use std::time::Duration;
 
     fn entry(subject: Subject) -> Entry {

@@ -1,6 +1,7 @@
 //! Reads the journal behind the one who writes it: line by line, on from a number, over rotations.
 
 use super::line::Line;
+use crate::locks::thread;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -23,6 +24,8 @@ pub struct Reader {
     open: Option<Open>,
     /// The file that goes on where the open one ends.
     next: Option<Open>,
+    /// The open file is not the journal any more, and is read once more to its end.
+    is_left: bool,
     /// Events behind this one are missing here, and were looked for elsewhere.
     searched: Option<u64>,
     /// So many lines were none.
@@ -47,7 +50,7 @@ enum Found {
 impl Reader {
     /// Reads what the journal has behind this number; 0 is all of it. It need not be there yet.
     pub fn new(path: impl Into<PathBuf>, after: u64) -> Reader {
-        Reader { path: path.into(), after, open: None, next: None, searched: None, broken: 0 }
+        Reader { path: path.into(), after, open: None, next: None, is_left: false, searched: None, broken: 0 }
     }
 
     /// The number of the last event that was read, or that reading began behind.
@@ -83,16 +86,24 @@ impl Reader {
                 // Since there is another file, nothing comes to this one any more: its end is its end.
                 Found::End if self.next.is_some() => self.open = self.next.take(),
                 Found::End if open.was_cut()? => self.open = None,
-                Found::End if identity(&self.path)? == Some(open.identity) => return Ok(None),
-                Found::End => {
-                    self.next = self.following()?;
-                    self.searched = Some(self.after);
-                    if self.next.is_none() {
-                        return Ok(None);
-                    }
-                }
+                Found::End if self.leave()? => {}
+                Found::End => return Ok(None),
             }
         }
+    }
+
+    /// The open file has no more; whether to read on, there or behind it.
+    fn leave(&mut self) -> io::Result<bool> {
+        if identity(&self.path)? == self.open.as_ref().map(|open| open.identity) {
+            return Ok(false);
+        }
+        // What came to it before it got another name is read first. What follows that would seem to have a gap before it.
+        self.is_left = !self.is_left;
+        if !self.is_left {
+            self.next = self.following()?;
+            self.searched = Some(self.after);
+        }
+        Ok(self.is_left || self.next.is_some())
     }
 
     /// The file to begin with: the last one that begins at the next event or before it, or else the first of all.
@@ -103,7 +114,7 @@ impl Reader {
             if before.is_some() || files.is_empty() || look == LOOKS {
                 return Ok(files.into_iter().nth(before.unwrap_or(0)).map(|(_, open)| open));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            thread::sleep(LOOK_AGAIN);
         }
         Ok(None)
     }
@@ -124,7 +135,7 @@ impl Reader {
                 }
                 return Ok(Some(open));
             }
-            std::thread::sleep(LOOK_AGAIN);
+            thread::sleep(LOOK_AGAIN);
         }
         Ok(Open::journal(&self.path)?.map(|(_, open)| open))
     }
@@ -320,6 +331,20 @@ mod tests {
         assert_eq!(rest(&mut Reader::new(scratch.path("j"), 0)), [1, 2, 3, 4, 7, 8]);
         assert_eq!(rest(&mut Reader::new(scratch.path("j"), 4)), [7, 8]);
         assert!(rest(&mut Reader::new(scratch.path("j"), 100)).is_empty());
+    }
+
+    #[test]
+    fn what_came_between_the_end_and_the_rotation_does_not_seem_to_be_missing() {
+        let scratch = Scratch::new("between");
+        scratch.append("j", &lines(1..=5));
+        let mut reader = Reader::new(scratch.path("j"), 0);
+        assert_eq!(rest(&mut reader), [1, 2, 3, 4, 5]);
+        scratch.append("j", &lines(6..=6));
+        scratch.rotate();
+        scratch.append("j", &lines(7..=7));
+        // As if it had seen the end before all that.
+        assert!(reader.leave().unwrap() && reader.next.is_none(), "it looks for what is there");
+        assert_eq!(rest(&mut reader), [6, 7]);
     }
 
     #[test]

@@ -44,8 +44,9 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Entry, Event, Kind, Place, Protection, SessionTag, Subject};
+    use super::super::{Entry, Event, Kind, Place, SessionTag, Subject};
     use super::*;
+    use crate::protocol::protection::Protection;
     use std::time::Duration;
 
     #[test]

@@ -1,7 +1,7 @@
 //! How far the journal has come, for those who wait for more of it.
 
-use crate::locks::lock;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::locks::{Condvar, Mutex, MutexGuard, lock};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A number that only grows, and an end. Cheap to clone.

@@ -3,6 +3,7 @@
 
 use super::STACK;
 use super::registry::Seat;
+use crate::locks::thread;
 use crate::session::{self, Services};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::io;
@@ -71,7 +72,7 @@ impl Crew {
                 idle.fetch_sub(1, Ordering::Relaxed);
             }
         };
-        let thread = std::thread::Builder::new().name("session".into()).stack_size(STACK);
-        thread.spawn(work).map(drop)
+        let builder = thread::Builder::new().name("session".into()).stack_size(STACK);
+        builder.spawn(work).map(drop)
     }
 }

@@ -15,7 +15,7 @@ pub use tally::{Refused, Tally};
 
 use crate::accounts::{Accounts, Verifier};
 use crate::events::{Audit, Complaints, Event, Kind, Sink, Subject};
-use crate::locks::lock;
+use crate::locks::{Condvar, Mutex, lock};
 use crate::net::bans::Bans;
 use crate::net::tls::Tls;
 use crate::session::{Limiter, Services, Settings};
@@ -29,7 +29,7 @@ use rustix::event::EventfdFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tally::Counting;
 

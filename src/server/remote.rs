@@ -4,14 +4,14 @@ use super::registry::{Registry, Wish};
 use super::tally::Tally;
 use super::{Caps, Stopper};
 use crate::accounts::Accounts;
-use crate::locks::lock;
+use crate::locks::{Condvar, Mutex, lock};
 use crate::net::bans::{Ban, Bans, network};
 use crate::session::{Glance, Handle, Services, Traffic};
 use jiff::Timestamp;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 /// How long a server is waited for that does not run yet.

@@ -2,7 +2,7 @@
 
 use super::door::Door;
 use super::handle::Login as Waiting;
-use super::limiter::Seat;
+use super::seats::Seat;
 use super::tls::{Protect, Switch};
 use super::workspace::Workspace;
 use super::{End, Modes, Phase, Session};

@@ -3,6 +3,7 @@
 
 mod accept;
 mod arrival;
+mod bucket;
 mod digest;
 mod door;
 mod download;
@@ -13,11 +14,13 @@ mod files;
 pub mod gate;
 mod handle;
 mod info;
+mod lanes;
 mod limiter;
 mod listing;
 mod login;
 mod open;
 mod pace;
+mod seats;
 mod tls;
 mod traffic;
 mod transfer;

@@ -1,8 +1,8 @@
 //! Transfers: one thread waits for the data connection and the control connection together, so that ABOR, STAT,
 //! NOOP and QUIT are answered while data flows.
 
+use super::bucket::Pace;
 use super::door::Door;
-use super::pace::Pace;
 use super::{Direction, End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::DataStream;

@@ -1,9 +1,9 @@
 //! What several users of one thing have in common, for as long as there is one of them and a little longer.
 
-use crate::locks::lock;
+use crate::locks::{Mutex, lock};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Who comes again so soon finds what was there: a camera that logs in for each picture.

@@ -1,9 +1,8 @@
 //! Users that were looked up a moment ago, as they were at a version of the database: nothing is asked twice.
 
 use super::super::user::User;
-use crate::locks::lock;
+use crate::locks::{Mutex, lock};
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 /// More than this are not kept.
 const MOST: usize = 1000;

@@ -1,7 +1,8 @@
 //! The journal alone, on a real disk.
 
-use super::super::{Event, Kind, Subject};
+use super::super::{Event, Kind, Reader, Subject};
 use super::*;
+use std::time::Duration;
 
 fn entry(seq: u64) -> Entry {
     Entry { seq, event: Event::now(Kind::Login, None, Subject::Session) }
@@ -137,4 +138,35 @@ fn numbers_are_reserved_again_when_they_are_used_up_and_without_gap_at_the_end()
     assert_eq!(kept(), "100009\n");
     assert_eq!(Numbers::open(&path, 7).unwrap().last(), 100_009);
     remove(&path);
+}
+
+/// Threads as they are, beside all orders of `tests/races`: a reader finds every event behind a writer that begins a new
+/// file with every fourth batch, and is woken for each.
+#[test]
+fn who_reads_behind_the_writer_is_woken_for_everything_and_gets_it_in_order() {
+    const EVENTS: u64 = 3000;
+    let path = scratch("stress").join("j");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let mut journal = Journal::append(&path).unwrap().rotate(NonZeroU64::new(4000), NonZeroUsize::MAX);
+    let tide = journal.tide();
+    let writer = std::thread::spawn(move || {
+        for seq in 1..=EVENTS {
+            journal.record(&entry(seq));
+            if seq % 7 == 0 || seq == EVENTS {
+                assert_eq!(journal.flush(), Flushed::Safe);
+            }
+        }
+    });
+    let (mut reader, mut seen) = (Reader::new(&path, 0), 0);
+    while reader.position() < EVENTS {
+        let now = tide.wait(seen, Duration::from_secs(20));
+        assert!(now > seen, "nothing came for 20 seconds");
+        seen = now;
+        while let Some(line) = reader.next_line().unwrap() {
+            assert_eq!(line.seq(), reader.position());
+        }
+        assert!(reader.position() >= seen);
+    }
+    writer.join().unwrap();
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
 }

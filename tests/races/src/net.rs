@@ -1,15 +1,17 @@
-//! Passive ports, lent to many at once.
+//! Passive ports, lent to many at once, and addresses that many fail from.
 
 #[path = "../../../src/net/bans.rs"]
 pub mod bans;
 #[path = "../../../src/net/passive.rs"]
 mod passive;
 
+use bans::Bans;
 use passive::{PassivePort, PassivePorts};
 use shuttle::thread;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A port is lent to one at a time, and all come back.
 pub fn no_port_is_lent_twice(ports: &[u16]) {
@@ -36,6 +38,23 @@ pub fn no_port_is_lent_twice(ports: &[u16]) {
     assert_eq!(pool.usage(), Some((0, ports.len())));
     let held: Vec<_> = ports.iter().map(|_| pool.listen(local()).expect("it is free")).collect();
     assert!(pool.listen(local()).is_err() && held.len() == ports.len());
+}
+
+/// The last failure that an address may have bans it, once, whoever comes with it; and bans go when they are lifted.
+pub fn one_failure_bans() {
+    let bans = Arc::new(Bans::new(3, Duration::from_secs(60)));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let bans = bans.clone();
+            thread::spawn(move || {
+                let has_banned = bans.note_failure(local().ip());
+                assert!(!has_banned || bans.is_banned(local().ip()));
+                usize::from(has_banned)
+            })
+        })
+        .collect();
+    let banned: usize = threads.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+    assert!(banned == 1 && bans.lift(local().ip()) && !bans.is_banned(local().ip()));
 }
 
 /// Ports that are free now.

@@ -1,7 +1,11 @@
 //! The bytes of a home with a quota.
 
+#[path = "../../../src/storage/shared.rs"]
+mod shared;
 #[path = "../../../src/storage/quota/tracker.rs"]
 mod tracker;
+
+pub(crate) use shared::Shared;
 
 use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::thread;
