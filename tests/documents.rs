@@ -182,7 +182,7 @@ fn the_completions_are_those_that_the_program_prints_and_have_every_option() {
 #[test]
 fn the_readme_names_every_event() {
     let (_, text) = document("README.md");
-    let (_, source) = document("src/events/mod.rs");
+    let (_, source) = document("src/events/event.rs");
     let names: Vec<&str> = source.split('"').filter(|word| word.starts_with("ftp_")).collect();
     assert_eq!(names.len(), 15);
     for name in names {
