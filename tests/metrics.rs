@@ -51,6 +51,7 @@ fn all(server: &TestServer) -> BTreeMap<String, f64> {
 }
 
 fn port(server: &TestServer) -> SocketAddr {
+    server.expect_log("metrics are at http://");
     let log = server.log();
     let (_, rest) = log.split_once("metrics are at http://").unwrap();
     rest.split('/').next().unwrap().parse().unwrap()
