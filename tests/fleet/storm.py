@@ -144,11 +144,12 @@ class Storm:
         finally:
             attempt.ended = time.monotonic()
 
-    def is_whole(self, transfer, attempt=None):
-        """What the store itself has under the name: nothing (None), or whether it is whole."""
+    def is_whole(self, transfer, attempt=None, s3=None):
+        """What the store itself has under the name, by any node or by this one: nothing (None), or whether it is whole."""
+        s3 = s3 or self.s3
         try:
-            body = self.s3.get_object(Bucket="media", Key=(attempt or transfer.last).key())["Body"].read()
-        except self.s3.exceptions.NoSuchKey:
+            body = s3.get_object(Bucket="media", Key=(attempt or transfer.last).key())["Body"].read()
+        except s3.exceptions.NoSuchKey:
             return None
         return body == transfer.data()
 

@@ -142,13 +142,14 @@ def fleet_leaves_parts_of_the_killed_node_alone(fleet):
 
 @check
 def fleet_takes_the_killed_node_of_the_store_back(fleet):
-    """It has what was stored without it."""
+    """It has what was stored without it, as soon as it has heard of the others."""
     node, _ = fleet.storm.killed["store"]
     fleet.garage.take_back(node)
     s3 = fleet.garage.s3(node)
     for transfer in fleet.storm.uploads:
-        body = s3.get_object(Bucket="media", Key=transfer.last.key())["Body"].read()
-        expect(body == transfer.data(), f"{transfer.name} is another one there")
+        is_there = lambda: fleet.storm.is_whole(transfer, s3=s3) is not None
+        eventually(is_there, f"{transfer.name} is not there")
+        expect(fleet.storm.is_whole(transfer, s3=s3), f"{transfer.name} is another one there")
 
 
 @check
