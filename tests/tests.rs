@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `login.rs` | USER, PASS, REIN, QUIT |
 //! | `commands.rs` | every verb without a data connection: codes, arguments, before login |
+//! | `file_commands.rs` | those of them that are about files and directories: names, sizes, times, modes |
 //! | `listings.rs` | LIST, NLST, MLSD, MLST, STAT of a path |
 //! | `digests.rs` | HASH, XCRC, XMD5 and their like: codes, parts, and who is heard meanwhile |
 //! | `transfers.rs` | RETR, STOR, APPE, STOU, REST, TYPE A |
@@ -12,7 +13,8 @@
 //! | `proxies.rs` | clients behind a proxy: who they are, what their proxy looks after, where their data goes |
 //! | `tls.rs` | TLS on the control connection: its commands, who has to use it, what events say |
 //! | `tls_certificates.rs` | certificates: broken ones, new ones while it runs, those of clients |
-//! | `tls_data.rs` | data connections in TLS: resumed or not, and their ends |
+//! | `tls_data.rs` | data connections in TLS: their ends, and what is heard while they run |
+//! | `tls_reuse.rs` | data connections in TLS: resumed or not |
 //! | `tls_early.rs` | data connections that shake hands before their command |
 //! | `permissions.rs` | every verb and every letter, live |
 //! | `accounts.rs` | homes, refusals, and a database that locks, moves, breaks |
@@ -81,6 +83,7 @@ mod events;
 mod events_command;
 mod export;
 mod faults;
+mod file_commands;
 mod followers;
 mod gates;
 mod helper;
@@ -123,6 +126,7 @@ mod tls;
 mod tls_certificates;
 mod tls_data;
 mod tls_early;
+mod tls_reuse;
 mod transfers;
 mod webhooks;
 mod who;

@@ -1,19 +1,11 @@
 //! Data connections whose clients shake hands before they say what they are for, as Python's aioftp does.
 
-use crate::support::{Client, Data, TestServer, Tls, eventually, noise};
+use crate::support::{Client, Data, Tls, ann_in, eventually, noise};
 use std::fs;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
-
-/// A server, and ann in TLS, whose home has a file `f`.
-fn ann_in(tls: &Tls, args: &[&str]) -> (TestServer, Client) {
-    let server = TestServer::with_tls(args).start();
-    server.files("ann").write("f", "content");
-    let ann = server.login_in_tls("ann", tls);
-    (server, ann)
-}
 
 /// A data connection whose handshake is over; its command is still to come.
 #[track_caller]

@@ -20,7 +20,7 @@ pub use client::{Client, Data};
 pub use embedded::Embedded;
 pub use homes::Files;
 pub use managed::{Done, Managed, finish};
-pub use server::{Builder, Signal, TestServer, signal_process, started};
+pub use server::{Builder, Signal, TestServer, ann_in, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};
 
 use std::path::Path;

@@ -457,3 +457,11 @@ pub fn started(journal: &Path) -> Option<SocketAddr> {
     let (host, port) = (event["host"].as_str()?, event["port"].as_u64()?);
     Some(SocketAddr::new(host.parse().ok()?, port.try_into().ok()?))
 }
+
+/// A server, and ann in TLS, whose home has a file `f`.
+pub fn ann_in(tls: &Tls, args: &[&str]) -> (TestServer, Client) {
+    let server = TestServer::with_tls(args).start();
+    server.files("ann").write("f", "content");
+    let ann = server.login_in_tls("ann", tls);
+    (server, ann)
+}
