@@ -165,9 +165,9 @@ def length(content):
     return "nothing is there" if content is None else f"{len(content)} bytes are there"
 
 
-def suffer(host, deed, **options):
+def suffer(host, deed):
     """The deed without a fault, to see its calls; then again with each of them failing."""
-    host.serve(auth_failed_timeout=0, max_login_attempts=100, ban_failures=0, **options)
+    host.serve(auth_failed_timeout=0, max_login_attempts=100, ban_failures=0, sync_uploads=True)
     before = host.at_rest()
     calls = attempt(host, deed, "whole")
     expect(calls, "strace has seen nothing")
@@ -220,56 +220,30 @@ def leftovers(host, name, call):
     expect(not left, f"{name}: {len(left)} temporary files are left")
 
 
-@check
-def every_error_in_an_upload_is_told(host):
-    suffer(host, Store(), sync_uploads=True)
+DEEDS = {
+    "an_upload": Store(),
+    "an_upload_over_a_file": Replace(),
+    "an_upload_in_place": Append(),
+    "a_download": Retrieve(),
+    "a_listing": List(),
+    "a_listing_for_machines": ListForMachines(),
+    "looking_at_a_file": Look(),
+    "removing_a_file": Remove(),
+    "renaming_a_file": Rename(),
+    "making_and_removing_a_directory": Directory(),
+    "a_login": Login(),
+}
 
 
-@check
-def every_error_in_an_upload_over_a_file_is_told(host):
-    suffer(host, Replace(), sync_uploads=True)
+def suffers(what, deed):
+    """A check: the deed, with one error after the other."""
+
+    def errors(host):
+        suffer(host, deed)
+
+    errors.__name__ = f"every_error_in_{what}_is_told"
+    return errors
 
 
-@check
-def every_error_in_an_upload_in_place_is_told(host):
-    suffer(host, Append(), sync_uploads=True)
-
-
-@check
-def every_error_in_a_download_is_told(host):
-    suffer(host, Retrieve())
-
-
-@check
-def every_error_in_a_listing_is_told(host):
-    suffer(host, List())
-
-
-@check
-def every_error_in_a_listing_for_machines_is_told(host):
-    suffer(host, ListForMachines())
-
-
-@check
-def every_error_in_looking_at_a_file_is_told(host):
-    suffer(host, Look())
-
-
-@check
-def every_error_in_removing_a_file_is_told(host):
-    suffer(host, Remove())
-
-
-@check
-def every_error_in_renaming_a_file_is_told(host):
-    suffer(host, Rename())
-
-
-@check
-def every_error_in_making_and_removing_a_directory_is_told(host):
-    suffer(host, Directory())
-
-
-@check
-def every_error_in_a_login_is_told(host):
-    suffer(host, Login())
+for what, deed in DEEDS.items():
+    check(suffers(what, deed))

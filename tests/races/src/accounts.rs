@@ -28,7 +28,7 @@ pub use seam::{Accounts, Attempt, Denial, Proof, Refusal};
 
 use database::{Database, State};
 use rules::{AllUsers, Rules};
-use shuttle::thread;
+use shuttle::thread::{self, JoinHandle};
 use site::Site;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -41,12 +41,7 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// logins before and of those that were on their way; who was let in before learns of it; and the new one opens.
 pub fn a_changed_password_opens_nothing() {
     let (database, verifier) = site();
-    let clients: Vec<_> = (0..2)
-        .map(|_| {
-            let (database, verifier) = (database.clone(), verifier.clone());
-            thread::spawn(move || (0..2).for_each(|_| log_in_with_the_old(&database, &verifier)))
-        })
-        .collect();
+    let clients = clients_with_the_old(&database, &verifier);
     let leaving = verifier.clone();
     let leaver = thread::spawn(move || drop(leaving.attempt(login("old"))));
     database.become_what_it_is_not(State::has_password("new"));
@@ -63,17 +58,21 @@ pub fn a_changed_password_opens_nothing() {
 /// The same of an account that is switched off; and once it is on again, it is the account that it was.
 pub fn a_closed_account_opens_to_nobody() {
     let (database, verifier) = site();
-    let clients: Vec<_> = (0..2)
-        .map(|_| {
-            let (database, verifier) = (database.clone(), verifier.clone());
-            thread::spawn(move || (0..2).for_each(|_| log_in_with_the_old(&database, &verifier)))
-        })
-        .collect();
+    let clients = clients_with_the_old(&database, &verifier);
     database.become_what_it_is_not(State { is_active: false, ..State::has_password("old") });
     assert!(decided(&verifier, "old").is_err());
     clients.into_iter().for_each(|client| client.join().expect("no panic"));
     database.become_what_it_is_not(State::has_password("old"));
     assert!(decided(&verifier, "old").is_ok());
+}
+
+/// Two who log in twice each.
+fn clients_with_the_old(database: &Arc<Database>, verifier: &Verifier) -> Vec<JoinHandle<()>> {
+    let client = |_| {
+        let (database, verifier) = (database.clone(), verifier.clone());
+        thread::spawn(move || (0..2).for_each(|_| log_in_with_the_old(&database, &verifier)))
+    };
+    (0..2).map(client).collect()
 }
 
 fn log_in_with_the_old(database: &Database, verifier: &Verifier) {
