@@ -23,7 +23,7 @@ fn a_certificate_alone_requires_tls_for_logins_and_for_data() {
     server.home("ann");
     let mut ann = server.client();
     ann.script(&[("USER ann", 550), ("PASS ann-secret", 550), ("NOOP", 200), ("PWD", 530)]);
-    assert!(server.log().contains("refused a login of 127.0.0.1 without TLS"), "{}", server.log());
+    server.expect_log("refused a login of 127.0.0.1 without TLS");
     ann.auth_tls(&Tls::new()).script(&CLEAR_LOGIN);
     let data = ["PASV", "EPSV", "EPSV ALL", "PORT 127,0,0,1,100,1", "EPRT |1|127.0.0.1|50000|"];
     for line in data {

@@ -5,13 +5,11 @@ use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 use rustix::io::Errno;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
-use std::iter;
 use std::path::{Path, PathBuf};
 
-/// Who looks, in words.
+/// Who looks.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    pub(super) name: String,
     /// How commands call them, where it isn't us.
     owner: Option<String>,
 }
@@ -19,7 +17,7 @@ pub(super) struct Server {
 impl Server {
     /// Whoever has started us.
     pub(super) fn ourselves() -> Server {
-        Server { name: "this user".to_string(), owner: None }
+        Server { owner: None }
     }
 
     /// Does the work as the user of this name; None: as we are. The system gives each thread a user of its own.
@@ -32,7 +30,7 @@ impl Server {
         if rustix::process::geteuid().as_raw() == person.user.uid {
             return Ok(work(&Server::ourselves()));
         }
-        let server = Server { name: format!("the user {name}"), owner: Some(name.to_string()) };
+        let server = Server { owner: Some(name.to_string()) };
         privileges::doing(&person, || Ok(work(&server))).map_err(|error| format!("can't become {name}: {error}"))
     }
 
@@ -61,8 +59,13 @@ impl Server {
 
     /// How people make a directory that is missing.
     pub(super) fn making(&self) -> String {
-        let owner = self.owner.iter().map(|owner| format!(", then chown {owner}"));
-        iter::once("make it with mkdir -p".to_string()).chain(owner).collect()
+        let chown = self.with_owner(|owner| format!(", then chown {owner}"));
+        format!("make it with mkdir -p{chown}")
+    }
+
+    /// Words that are for others than us.
+    fn with_owner(&self, words: impl FnOnce(&str) -> String) -> String {
+        self.owner.as_deref().map(words).unwrap_or_default()
     }
 
     /// Whether a file of this name can be written, or else made; tells which.
@@ -74,9 +77,8 @@ impl Server {
                 Ok(if metadata.is_file() { Existing::File(metadata.len()) } else { Existing::Special })
             }
             None => {
-                let chown = self.owner.iter().map(|owner| format!(" (chown {owner} gives it to them)"));
-                let what = iter::once("make files in it".to_string()).chain(chown).collect::<String>();
-                self.can_change(&directory_of(path), &what).map(|()| Existing::Nothing)
+                let chown = self.with_owner(|owner| format!(" (chown {owner} gives it to them)"));
+                self.can_change(&directory_of(path), &format!("make files in it{chown}")).map(|()| Existing::Nothing)
             }
         }
     }
@@ -97,7 +99,10 @@ impl Server {
     fn cannot(&self, path: &Path, what: &str, error: &io::Error) -> String {
         let path = path.display();
         match error.kind() {
-            ErrorKind::PermissionDenied => format!("{path}: {} may not {what}", self.name),
+            ErrorKind::PermissionDenied => {
+                let who = self.owner.as_ref().map_or("this user".to_string(), |owner| format!("the user {owner}"));
+                format!("{path}: {who} may not {what}")
+            }
             ErrorKind::NotFound => format!("{path}: no such file"),
             _ => format!("{path}: {error}"),
         }

@@ -88,8 +88,8 @@ fn begin(config: &Config, shape: Shape, target: Target) {
 /// rustls warns at each connection of a camera that was given an address in the place of a name.
 fn filters(level: LevelFilter) -> String {
     match level {
-        LevelFilter::Debug | LevelFilter::Trace => level.to_string(),
-        _ => format!("{level},rustls=error"),
+        LevelFilter::Info | LevelFilter::Warn => format!("{level},rustls=error"),
+        _ => level.to_string(),
     }
 }
 
@@ -146,5 +146,6 @@ mod tests {
     fn what_rustls_warns_of_is_for_who_looks_for_trouble() {
         assert_eq!(filters(LevelFilter::Info), "INFO,rustls=error");
         assert_eq!(filters(LevelFilter::Debug), "DEBUG");
+        assert_eq!(filters(LevelFilter::Off), "OFF");
     }
 }
