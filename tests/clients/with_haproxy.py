@@ -19,8 +19,8 @@ BEGIN_OF_DATA = "# Data of passive mode"
 class Pair:
     """Two servers of the site, and HAProxy in front of them."""
 
-    def __init__(self, room, header="send-proxy-v2", data_past_it=False):
-        self.room, self.header, self.data_past_it = room, header, data_past_it
+    def __init__(self, room, header="send-proxy-v2", data_past_it=False, check_every="200ms"):
+        self.room, self.header, self.data_past_it, self.check_every = room, header, data_past_it, check_every
         self.nodes = {}
         self.host = "127.0.0.1"
         self.port, self.implicit_port = free_ports(self.host)
@@ -32,7 +32,8 @@ class Pair:
         for name in NODES:
             self.nodes[name] = self._serve(name)
         configuration = self._configuration()
-        with (self.room.here / "haproxy.out").open("wb") as output:
+        self.output = self.room.here / "haproxy.out"
+        with self.output.open("wb") as output:
             command = ["haproxy", "-db", "-dW", "-f", str(configuration)]
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
@@ -68,7 +69,7 @@ class Pair:
             "bind :30000-30099\n": f"bind {self.host}:{self.ranges['one']}\n",
             "bind :30100-30199\n": f"bind {self.host}:{self.ranges['two']}\n",
             "send-proxy-v2": f"{self.header} source {PROXY}",
-            "inter 2s": "inter 200ms",
+            "inter 2s": f"inter {self.check_every}",
         }
         for name, address in {"one": "10.0.0.11", "two": "10.0.0.12"}.items():
             node = self.nodes[name]
@@ -81,7 +82,7 @@ class Pair:
         return file
 
     def _greets(self):
-        expect(self.process.poll() is None, (self.room.here / "haproxy.out").read_text())
+        expect(self.process.poll() is None, self.output.read_text())
         try:
             with socket.create_connection((self.host, self.port), timeout=5) as connection:
                 return connection.recv(100).startswith(b"220")
@@ -193,11 +194,24 @@ def haproxy_looks_after_the_servers_and_nobody_is_told(room):
 
 
 @check
-def haproxy_goes_on_with_the_other_server(room):
+def haproxy_tries_the_other_server_before_it_knows_that_one_is_down(room):
+    # A check that fails ends what waits for that server, also who was about to be sent to the other one.
+    with Pair(room, check_every="1h") as pair:
+        goes_on_with_the_other(room, pair, lambda used: None)
+
+
+@check
+def haproxy_goes_on_without_a_server_that_is_down(room):
     with Pair(room) as pair:
-        both_ways(room, pair)
-        [used] = {name for name, node in pair.nodes.items() if f'"{CLIENT}"' in node.journal.read_text()}
-        pair.nodes[used].kill()
-        both_ways(room, pair)
-        [other] = set(NODES) - {used}
-        expect(f'"{CLIENT}"' in pair.nodes[other].journal.read_text(), "the other server was not asked")
+        down = lambda used: f"ftp/{used} is DOWN" in pair.output.read_text()
+        goes_on_with_the_other(room, pair, lambda used: eventually(lambda: down(used), f"{used} is not found down"))
+
+
+def goes_on_with_the_other(room, pair, wait_for):
+    both_ways(room, pair)
+    [used] = {name for name, node in pair.nodes.items() if f'"{CLIENT}"' in node.journal.read_text()}
+    pair.nodes[used].kill()
+    wait_for(used)
+    both_ways(room, pair)
+    [other] = set(NODES) - {used}
+    expect(f'"{CLIENT}"' in pair.nodes[other].journal.read_text(), "the other server was not asked")
