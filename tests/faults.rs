@@ -11,9 +11,11 @@ use django_ftpd::storage::{
 use serde_json::Value;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn a_server_killed_during_uploads_leaves_no_half_file() {
@@ -80,6 +82,41 @@ fn what_a_killed_server_has_left_over_is_in_nobodys_way() {
     }
     ann.send("RMD dir").expect(250); // it is empty, as far as anybody can see
     assert!(!directory.exists());
+}
+
+#[test]
+fn what_a_killed_server_has_left_over_goes_at_the_next_start() {
+    let builder = TestServer::with(&[]);
+    let deep = builder.homes().join("ann/a/b");
+    fs::create_dir_all(&deep).unwrap();
+    let closed = builder.homes().join("ann/a/closed");
+    fs::create_dir_all(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o400)).unwrap();
+    let leave = |name: &str, modified: SystemTime| {
+        let file = fs::File::create(deep.join(name)).unwrap();
+        file.set_modified(modified).unwrap();
+        file
+    };
+    let now = SystemTime::now();
+    drop(leave(&format!("{LEFT_OVER}84f68c3d442c9e00"), SystemTime::UNIX_EPOCH));
+    drop(leave(&format!("{LEFT_OVER}84f68c3d442c9e01"), now + Duration::from_secs(3600)));
+    drop(leave(&format!("{LEFT_OVER}84f68c3d442c9e02"), now));
+    drop(leave(&format!("{LEFT_OVER}not-quite"), SystemTime::UNIX_EPOCH));
+    let written = leave(&format!("{LEFT_OVER}84f68c3d442c9e03"), SystemTime::UNIX_EPOCH);
+    written.lock().unwrap();
+    let server = builder.start();
+    let names = || {
+        let entries = fs::read_dir(&deep).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.to_str().unwrap().replace(LEFT_OVER, "")).collect();
+        names.sort();
+        names
+    };
+    let expected = ["84f68c3d442c9e02", "84f68c3d442c9e03", "not-quite"];
+    eventually("two are removed", || names() == expected);
+    server.expect_log("84f68c3d442c9e01, which a killed server has left");
+    // The young one is looked at again in a minute.
+    assert_eq!((server.threads("leftovers"), names()), (1, expected.map(String::from).to_vec()));
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]

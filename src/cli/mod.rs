@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod events;
 mod followers;
+mod leftovers;
 mod logging;
 mod manage;
 mod parts;

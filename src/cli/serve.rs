@@ -1,7 +1,9 @@
 //! `django-ftpd serve`: the configuration becomes a server, step by step.
 
 use super::control::{self, Doors, Reloader};
+use super::leftovers::Leftovers;
 use super::logging::{self, Log};
+use super::places::Homes;
 use super::programs::Programs;
 use super::supervision::Supervision;
 use super::{Failure, background, collisions, followers, parts, privileges, sandbox, stores};
@@ -58,6 +60,7 @@ fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure>
 pub(super) struct Opened {
     pub(super) server: Server,
     followers: followers::Prepared,
+    leftovers: Leftovers,
     doors: Doors,
     config: Config,
     usual_home: HomeTemplate,
@@ -81,8 +84,8 @@ pub(super) fn open(config: Config, person: Option<&Person>, beside: &[(PathBuf, 
         privileges::become_user(person, &config)?;
     }
     let usual_home = parts::usual_home(person);
-    let (server, followers) = equip(server, &config, &programs, &usual_home, beside)?;
-    Ok(Opened { server, followers, doors, config, usual_home, pidfile, signals, notifier })
+    let (server, followers, leftovers) = equip(server, &config, &programs, &usual_home, beside)?;
+    Ok(Opened { server, followers, leftovers, doors, config, usual_home, pidfile, signals, notifier })
 }
 
 /// Where clients come: systemd's sockets, or our own.
@@ -122,7 +125,7 @@ fn equip(
     programs: &Programs,
     usual_home: &HomeTemplate,
     beside: &[(PathBuf, Access)],
-) -> Result<(Server, followers::Prepared), Failure> {
+) -> Result<(Server, followers::Prepared, Leftovers), Failure> {
     let accounts = parts::accounts(config, programs.accounts.clone(), usual_home).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(config).map_err(Failure::Configuration)?;
@@ -134,7 +137,9 @@ fn equip(
     let mut journal = parts::journal(config).map_err(Failure::Configuration)?;
     let followers = followers::Prepared::open(config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
-    let is_sandboxed = sandbox::enter(config, &accounts, &addresses, beside)?;
+    let homes = Homes::of(config, &accounts).map_err(Failure::Configuration)?;
+    let leftovers = Leftovers::beneath(config, &homes);
+    let is_sandboxed = sandbox::enter(config, homes, &addresses, beside)?;
     let disk = Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed);
     let (ban_failures, ban_seconds) = parts::ban_rules(config);
     let server = server
@@ -149,7 +154,7 @@ fn equip(
         Some(journal) => server.sink(journal),
         None => server,
     };
-    Ok((server, followers))
+    Ok((server, followers, leftovers))
 }
 
 /// Faults of accounts, which keep nobody else from being served.
@@ -164,7 +169,7 @@ impl Opened {
     /// Starts threads, serves until a signal stops it, and leaves nothing behind. With a log there is a configuration, too,
     /// which is read anew at SIGHUP; without one SIGHUP stops, as the end of a terminal does.
     pub(super) fn serve(self, herald: Option<Herald>, log: Option<Log>) -> Result<(), Failure> {
-        let Opened { server, followers, doors, config, usual_home, pidfile, signals, notifier } = self;
+        let Opened { server, followers, leftovers, doors, config, usual_home, pidfile, signals, notifier } = self;
         let followers = followers.start().map_err(Failure::Configuration)?;
         limits::raise_open_files();
         limits::clear_umask();
@@ -175,6 +180,7 @@ impl Opened {
         });
         let desk = Desk::new(server.remote(), followers.watches(), reload);
         let _open = doors.open(&desk).map_err(failed)?;
+        leftovers.remove().map_err(failed)?;
         signals.obey(control::duties(server.stopper(), desk, pidfile.clone()).map_err(failed)?).map_err(failed)?;
         let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);
         followers.finish();

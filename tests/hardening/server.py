@@ -145,10 +145,14 @@ class HardHost(Host):
     def leftovers(self):
         return [path for path in self.home.rglob("*") if LEFT_OVER.match(path.name)]
 
-    def swept(self):
-        """Temporary files that were left go with the next listing, when they are old enough."""
+    def old_leftovers(self):
+        """Temporary files that were left have been there for long."""
         for path in self.leftovers():
             os.utime(path, (1, 1))
+
+    def swept(self):
+        """They go with the next listing, when they are old enough."""
+        self.old_leftovers()
         with self.client() as ann:
             expect(ann.download("LIST")[0] == 226, "there is no listing")
         expect(not self.leftovers(), f"{len(self.leftovers())} temporary files stay")

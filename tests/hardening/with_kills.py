@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from check import check, expect, noise
+from check import check, eventually, expect, noise
 from client import uploads_at_once
 from tracer import Tracer
 
@@ -35,10 +35,11 @@ def a_server_killed_during_fifty_uploads_has_kept_what_it_acknowledged(host):
             thread.join()
         for client in clients:
             client.close()
+        host.old_leftovers()
         host.again()
         host.serves()
+        eventually(lambda: not host.leftovers(), "temporary files stay after a restart")
     whole(host, acknowledged, begun, old)
-    host.swept()
     host.note(f"{rounds} kills, {len(begun)} uploads, {len(acknowledged)} of them acknowledged")
     expect(host.stop(host.process) == 0, "it does not stop in order")
     host.events()

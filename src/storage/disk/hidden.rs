@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 const PREFIX: &str = ".django-ftpd-upload-";
 
 /// Younger ones may have been made a moment before they are locked.
-const AGE: Duration = Duration::from_secs(60);
+pub(super) const AGE: Duration = Duration::from_secs(60);
 
 /// Whether a name is one of ours: not listed, and not found by any command.
 pub(super) fn is_hidden(name: &[u8]) -> bool {
@@ -19,20 +19,34 @@ pub(super) fn is_hidden(name: &[u8]) -> bool {
     suffix.is_some_and(|suffix| suffix.len() == 16 && suffix.iter().all(u8::is_ascii_hexdigit))
 }
 
+/// What became of a hidden file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Swept {
+    /// It is gone, or somebody's who writes it, or can't be removed at all.
+    Settled,
+    /// Somebody may be about to write it.
+    TooYoung,
+}
+
 /// Removes a hidden file that nobody writes any more.
-pub(super) fn sweep(directory: impl AsFd, name: &OsStr) {
+pub(super) fn sweep(directory: impl AsFd, name: &OsStr) -> Swept {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::openat(&directory, name, flags, Mode::empty()) else { return };
+    let Ok(file) = rustix::fs::openat(&directory, name, flags, Mode::empty()) else { return Swept::Settled };
     let file = File::from(file);
-    let modified = file.metadata().and_then(|metadata| metadata.modified());
-    let age = modified.map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
-    let is_left = age.is_ok_and(|age| age > AGE);
-    if is_left && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-        match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
-            Ok(()) => log::info!("removed {}, which a killed server has left", name.display()),
-            Err(errno) => log::warn!("{}, which a killed server has left, can't be removed: {errno}", name.display()),
-        }
+    let Ok(modified) = file.metadata().and_then(|metadata| metadata.modified()) else { return Swept::Settled };
+    // A clock may have been set back since.
+    let age = SystemTime::now().duration_since(modified).unwrap_or_else(|ahead| ahead.duration());
+    if age <= AGE {
+        return Swept::TooYoung;
     }
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Swept::Settled;
+    }
+    match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
+        Ok(()) => log::info!("removed {}, which a killed server has left", name.display()),
+        Err(errno) => log::warn!("{}, which a killed server has left, can't be removed: {errno}", name.display()),
+    }
+    Swept::Settled
 }
 
 /// A hidden name; removed when dropped.

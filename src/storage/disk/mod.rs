@@ -12,15 +12,20 @@ use super::{Detail, Error, Facts, Home, Kind, Listing, Result, Source, Storage, 
 use crate::accounts::Account;
 use crate::events::Complaints;
 use beneath::Beneath;
+use hidden::Swept;
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, Timestamps};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use tree::Found;
 
 /// The disk of this host.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +52,26 @@ impl Disk {
         self.is_sandboxed = is_sandboxed;
         self
     }
+}
+
+impl Disk {
+    /// Removes what a server that was killed has left of uploads below a directory. What is younger than
+    /// [`SURE`](Disk::SURE) stays, for somebody may be about to write it; true if there is such a file.
+    pub fn sweep(directory: &Path) -> Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(directory, flags, Mode::empty())?;
+        let mut is_done = true;
+        tree::walk(root, |directory, name, found| {
+            if let Found::Hidden = found {
+                is_done &= hidden::sweep(directory, OsStr::from_bytes(name.to_bytes())) == Swept::Settled;
+            }
+            Ok(())
+        })?;
+        Ok(!is_done)
+    }
+
+    /// From this age on a temporary file that nobody writes is known to be left.
+    pub const SURE: Duration = hidden::AGE;
 }
 
 impl Storage for Disk {

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// So many directories on the way down stay open; those above are opened again on the way back.
 const OPEN: usize = 16;
@@ -27,13 +27,39 @@ struct Level {
     next: i64,
 }
 
+/// What a walk comes to.
+pub(super) enum Found {
+    File,
+    /// A temporary name of ours.
+    Hidden,
+    /// A directory that is this process's own, and can't be read.
+    Closed,
+}
+
 /// The bytes of all regular files. Uploads under way are not among them.
 pub(super) fn bytes(beneath: &Beneath) -> Result<u64> {
     let home = beneath.open(&VirtualPath::root(), DIRECTORY, Mode::empty())?;
-    let mut levels = vec![Level::open(home)?];
-    let mut total = 0;
+    let mut total: u64 = 0;
+    walk(home, |directory, name, found| {
+        match found {
+            Found::File => {
+                let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                total = total.saturating_add(stat.st_size.unsigned_abs());
+            }
+            Found::Hidden => {}
+            // Nobody could look into it but who owns it, who must not hide anything in this way.
+            Found::Closed => return Err(Error::Unsupported("A directory in the home can't be read")),
+        }
+        Ok(())
+    })?;
+    Ok(total)
+}
+
+/// Shows all regular files below a directory, each by its own directory and its name. What goes meanwhile is passed over.
+pub(super) fn walk(root: OwnedFd, mut see: impl FnMut(BorrowedFd<'_>, &CStr, Found) -> Result<()>) -> Result<()> {
+    let mut levels = vec![Level::open(root)?];
     while let Some(level) = levels.last_mut() {
-        if let Some(child) = level.read(&mut total)? {
+        if let Some(child) = level.read(&mut see)? {
             levels.push(child);
             let above = levels.len().checked_sub(OPEN + 1).and_then(|index| levels.get_mut(index));
             if let Some(level) = above {
@@ -46,7 +72,7 @@ pub(super) fn bytes(beneath: &Beneath) -> Result<u64> {
             parent.reopen(&done)?;
         }
     }
-    Ok(total)
+    Ok(())
 }
 
 impl Level {
@@ -60,8 +86,8 @@ impl Level {
         })
     }
 
-    /// Adds up files until a directory comes; None at the end.
-    fn read(&mut self, total: &mut u64) -> Result<Option<Level>> {
+    /// Shows files until a directory comes; None at the end.
+    fn read(&mut self, see: &mut impl FnMut(BorrowedFd<'_>, &CStr, Found) -> Result<()>) -> Result<Option<Level>> {
         let Some(entries) = &mut self.entries else { return Err(moved()) };
         while let Some(entry) = entries.read() {
             let entry = match entry {
@@ -70,18 +96,14 @@ impl Level {
             };
             self.next = entry.offset();
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") || is_hidden(name.to_bytes()) {
+            if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let child = match entry.file_type() {
-                FileType::Directory => enter(entries.fd()?, name),
-                FileType::RegularFile | FileType::Unknown => look(entries.fd()?, name, total),
-                _ => continue,
-            };
-            match child {
+            match enter_or_see(entries.fd()?, name, entry.file_type(), see) {
                 Ok(None) | Err(Error::NotFound | Error::NotADirectory) => {}
-                // Nobody could look into it but who owns it, who must not hide anything in this way.
-                Err(Error::Denied) if !self.is_ours => {}
+                // Who owns it could look into it, and nobody else.
+                Err(Error::Denied) if self.is_ours => see(entries.fd()?, name, Found::Closed)?,
+                Err(Error::Denied) => {}
                 child => return child,
             }
         }
@@ -99,30 +121,32 @@ impl Level {
     }
 }
 
-/// A directory; none that somebody else has closed to us.
-fn enter(parent: impl AsFd, name: &CStr) -> Result<Option<Level>> {
-    match rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty()) {
-        Ok(directory) => Ok(Some(Level::open(directory)?)),
-        Err(Errno::ACCESS | Errno::PERM) => {
-            let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            let is_ours = stat.st_uid == rustix::process::geteuid().as_raw();
-            if is_ours { Err(Error::Unsupported("A directory in the home can't be read")) } else { Ok(None) }
-        }
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Adds a file, or enters what turns out to be a directory.
-fn look(parent: impl AsFd, name: &CStr, total: &mut u64) -> Result<Option<Level>> {
-    let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => *total = total.saturating_add(stat.st_size.unsigned_abs()),
-        FileType::Directory => return enter(parent, name),
+/// A directory is entered, but for one that is closed to us; a file is seen.
+fn enter_or_see(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    kind: FileType,
+    see: &mut impl FnMut(BorrowedFd<'_>, &CStr, Found) -> Result<()>,
+) -> Result<Option<Level>> {
+    let stat = || rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+    let kind = if kind == FileType::Unknown { FileType::from_raw_mode(stat()?.st_mode) } else { kind };
+    match kind {
+        FileType::Directory => match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
+            Ok(directory) => return Ok(Some(Level::open(directory)?)),
+            Err(Errno::ACCESS | Errno::PERM) => {
+                if stat()?.st_uid == rustix::process::geteuid().as_raw() {
+                    see(parent, name, Found::Closed)?;
+                }
+            }
+            Err(errno) => return Err(errno.into()),
+        },
+        FileType::RegularFile if is_hidden(name.to_bytes()) => see(parent, name, Found::Hidden)?,
+        FileType::RegularFile => see(parent, name, Found::File)?,
         _ => {}
     }
     Ok(None)
 }
 
 fn moved() -> Error {
-    Error::Io(io::Error::other("A directory was moved while its files were counted"))
+    Error::Io(io::Error::other("A directory was moved while it was looked through"))
 }
