@@ -97,9 +97,13 @@ fn who_names_no_address_is_connected_to_where_it_came_from() {
     let mut ann = Client::connect_from("127.0.0.5", ([127, 0, 0, 1], server.address().port()).into());
     ann.expect(220);
     ann.script(&[("USER ann", 331), ("PASS ann-secret", 230)]);
-    let listener = TcpListener::bind("127.0.0.5:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let servers_own = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let listeners = || {
+        let listener = TcpListener::bind("127.0.0.5:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Unless that is somebody else's there.
+        Some((listener, port, TcpListener::bind(("127.0.0.1", port)).ok()?))
+    };
+    let (listener, port, servers_own) = (0..20).find_map(|_| listeners()).unwrap();
     servers_own.set_nonblocking(true).unwrap();
     for command in [port_command("0.0.0.0", port), format!("EPRT |1|0.0.0.0|{port}|"), format!("EPRT |2|::|{port}|")] {
         if ann.code(&command) == 522 {

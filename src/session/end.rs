@@ -1,8 +1,8 @@
 //! Why a session ends: what the event says of it, and what the client is told.
 
+use super::data::transfer::{Cut, Wire};
 use super::errors;
 use super::handle::Ending;
-use super::transfer::{Cut, Wire};
 use crate::protocol::reply::Reply;
 use std::fmt;
 use std::io;

@@ -1,146 +1,47 @@
 //! One control connection, from greeting to end: a state machine of types. A command that needs a home gets one
 //! only from [`Phase::Ready`], so nothing of the kind can happen before login.
 
-mod accept;
 mod arrival;
-mod bucket;
-mod digest;
-mod door;
-mod download;
-mod early;
+mod commands;
+mod data;
 mod end;
 mod errors;
-mod files;
-pub mod gate;
 mod handle;
-mod info;
-mod lanes;
-mod limiter;
-mod listing;
-mod login;
-mod open;
-mod pace;
-mod seats;
-mod tls;
+mod limits;
+mod settings;
 mod traffic;
-mod transfer;
-mod upload;
 mod workspace;
 
 pub use arrival::Arrival;
-pub use gate::Gate;
+pub use commands::gate::{self, Gate};
+pub use commands::tls::{Needs, SessionReuse, TlsRules};
 pub use handle::{Doing, Ending, Flow, Glance, Handle, Stage};
-pub use limiter::Limiter;
-pub use tls::{Needs, SessionReuse, TlsRules};
+pub use limits::limiter::Limiter;
+pub use settings::Settings;
 pub use traffic::{Direction, Traffic};
 
 use crate::accounts::{Denial, Permission, Refusal, Verifier};
 use crate::events::{Bus, Complaints, Event, Kind, SessionTag, Subject};
 use crate::net::bans::Bans;
 use crate::net::control::{Control, Heard};
-use crate::net::masquerade::Masquerade;
-use crate::net::passive::PassivePorts;
 use crate::net::tls::Tls;
-use crate::protocol::command::{Command, TransferCommand, TransferType};
+use crate::protocol::command::{Command, TransferType};
 use crate::protocol::digest::Algorithm;
 use crate::protocol::facts::FactSet;
 use crate::protocol::line::Line;
-use crate::protocol::network::Network;
 use crate::protocol::reply::Reply;
 use crate::protocol::request::Request;
 use crate::protocol::shown::Shown;
 use crate::protocol::verb;
 use crate::storage::Storage;
-use door::Door;
+use commands::tls::{Protect, Switch};
+use data::door::Door;
 use end::End;
-use std::net::IpAddr;
-use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tls::{Protect, Switch};
+use std::time::Duration;
+use std::time::Instant;
 use workspace::Workspace;
-
-/// What sessions do where there is a choice. Timeouts that are None never come.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "named and explained as the options of the command line")]
-pub struct Settings {
-    pub banner: String,
-    pub timeout: Option<Duration>,
-    pub login_timeout: Option<Duration>,
-    pub data_timeout: Option<Duration>,
-    pub pasv_timeout: Option<Duration>,
-    pub port_timeout: Option<Duration>,
-    pub auth_failed_timeout: Duration,
-    pub max_login_attempts: usize,
-    pub passive_ports: PassivePorts,
-    pub masquerade: Option<Masquerade>,
-    pub masquerade_local: bool,
-    pub permit_foreign_addresses: bool,
-    pub permit_privileged_ports: bool,
-    pub connect_from_data_port: bool,
-    pub sendfile: bool,
-    pub server_download_rate: Option<NonZeroU64>,
-    pub server_upload_rate: Option<NonZeroU64>,
-    pub session_download_rate: Option<NonZeroU64>,
-    pub session_upload_rate: Option<NonZeroU64>,
-    pub tls_rules: TlsRules,
-    pub tls_session_reuse: SessionReuse,
-    pub tls_strict_eof: bool,
-    pub tls_timeout: Option<Duration>,
-    pub client_cert_login: bool,
-    pub local_times: bool,
-    pub umask: u32,
-    pub atomic_uploads: bool,
-    pub create_parents: bool,
-    pub trusted_proxies: Vec<Network>,
-    pub gates: Vec<Gate>,
-}
-
-impl Settings {
-    /// Whether what comes from an address begins with a PROXY header, which is believed.
-    pub fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(address))
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        let seconds = |seconds| Some(Duration::from_secs(seconds));
-        Settings {
-            banner: "django-ftpd ready.".to_string(),
-            timeout: seconds(300),
-            login_timeout: seconds(60),
-            data_timeout: seconds(300),
-            pasv_timeout: seconds(30),
-            port_timeout: seconds(30),
-            auth_failed_timeout: Duration::from_secs(3),
-            max_login_attempts: 3,
-            passive_ports: PassivePorts::any(),
-            masquerade: None,
-            masquerade_local: false,
-            permit_foreign_addresses: false,
-            permit_privileged_ports: false,
-            connect_from_data_port: false,
-            sendfile: true,
-            server_download_rate: None,
-            server_upload_rate: None,
-            session_download_rate: None,
-            session_upload_rate: None,
-            tls_rules: TlsRules::default(),
-            tls_session_reuse: SessionReuse::Warn,
-            tls_strict_eof: false,
-            tls_timeout: seconds(30),
-            client_cert_login: false,
-            local_times: false,
-            umask: 0o022,
-            atomic_uploads: true,
-            create_parents: false,
-            trusted_proxies: Vec::new(),
-            gates: Vec::new(),
-        }
-    }
-}
 
 /// What the sessions share that began with the same configuration.
 #[derive(Clone)]
@@ -379,8 +280,8 @@ impl<'a> Session<'a> {
             (Command::Secure(command), _) => self.secure_command(command),
             (Command::Session(command), _) => Ok(self.talk.inform(command, &self.phase)),
             (Command::Data(command), _) => Ok(self.talk.prepare_data(command)),
-            (Command::File(command), Some(workspace)) => Ok(files::obey(workspace, &self.talk, command)),
-            (Command::Transfer(command), Some(workspace)) => transfer_files(workspace, &mut self.talk, command),
+            (Command::File(command), Some(workspace)) => Ok(commands::files::obey(workspace, &self.talk, command)),
+            (Command::Transfer(command), Some(workspace)) => commands::transfer(workspace, &mut self.talk, command),
             (Command::File(_) | Command::Transfer(_), None) => Ok(log_in_first()),
         }
     }
@@ -419,20 +320,6 @@ impl<'a> Session<'a> {
             return Err(End::AccountClosed(Denial::Expired.to_string()));
         }
         Ok(())
-    }
-}
-
-fn transfer_files(workspace: &Workspace, talk: &mut Talk<'_>, command: TransferCommand) -> Result<Reply, End> {
-    match command {
-        TransferCommand::List(path) => listing::list(workspace, talk, &path),
-        TransferCommand::Names(path) => listing::names(workspace, talk, &path),
-        TransferCommand::MachineList(path) => listing::machine_list(workspace, talk, &path),
-        TransferCommand::StatusOf(path) => listing::status(workspace, talk, &path),
-        TransferCommand::Retrieve(path) => download::retrieve(workspace, talk, &path),
-        TransferCommand::Store(path) => upload::store(workspace, talk, &path),
-        TransferCommand::Append(path) => upload::append(workspace, talk, &path),
-        TransferCommand::StoreUnique(path) => upload::store_unique(workspace, talk, &path),
-        TransferCommand::Digest(path, form) => digest::answer(workspace, talk, &path, &form),
     }
 }
 

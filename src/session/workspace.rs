@@ -1,8 +1,8 @@
 //! What a session has once somebody has logged in: the account, its home, and where they stand in it.
 
 use super::Services;
-use super::lanes::Rates;
-use super::seats::Seat;
+use super::limits::lanes::Rates;
+use super::limits::seats::Seat;
 use crate::accounts::{Account, Known, Permission, Permissions};
 use crate::events::Place;
 use crate::protocol::path::{RawPath, VirtualPath};

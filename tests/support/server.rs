@@ -382,9 +382,10 @@ impl Builder {
     }
 
     pub fn start(self) -> TestServer {
+        // It listens before, but its threads are there only now.
         self.start_and_find(|_, log| {
-            let line = log.lines().find(|line| line.contains(" listens on "))?;
-            line.split(" listens on ").nth(1)?.trim().parse().ok()
+            let line = log.lines().find(|line| line.contains(STARTED))?;
+            line.split(STARTED).nth(1)?.trim().parse().ok()
         })
     }
 
@@ -448,6 +449,9 @@ impl Builder {
         command
     }
 }
+
+/// What is in the log before the address when it serves.
+const STARTED: &str = "ftp_server_started address=";
 
 /// Where a server listens, as its journal has it.
 pub fn started(journal: &Path) -> Option<SocketAddr> {

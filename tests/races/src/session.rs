@@ -2,13 +2,13 @@
 
 #[path = "../../../src/session/arrival.rs"]
 mod arrival;
-#[path = "../../../src/session/bucket.rs"]
+#[path = "../../../src/session/limits/bucket.rs"]
 mod bucket;
 #[path = "../../../src/session/handle.rs"]
 mod handle;
-#[path = "../../../src/session/lanes.rs"]
+#[path = "../../../src/session/limits/lanes.rs"]
 mod lanes;
-#[path = "../../../src/session/seats.rs"]
+#[path = "../../../src/session/limits/seats.rs"]
 mod seats;
 #[path = "../../../src/session/traffic.rs"]
 mod traffic;

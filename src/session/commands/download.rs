@@ -1,14 +1,14 @@
 //! RETR: by sendfile(2) where the bytes go as they are, through a buffer where they are encrypted or converted.
 
-use super::transfer::{Cut, Room, Wire, beyond_the_end, opening, send_error};
-use super::workspace::Workspace;
-use super::{Direction, End, Talk, errors};
 use crate::events::Kind;
 use crate::net::data::DataStream;
 use crate::protocol::ascii::ToNetwork;
 use crate::protocol::command::TransferType;
 use crate::protocol::path::RawPath;
 use crate::protocol::reply::Reply;
+use crate::session::data::transfer::{Cut, Room, Wire, beyond_the_end, opening, send_error};
+use crate::session::workspace::Workspace;
+use crate::session::{Direction, End, Talk, errors};
 use crate::storage::{Error, Source};
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
@@ -23,7 +23,7 @@ const BUFFER: usize = 512 << 10;
 const BRIEF: u64 = 16 << 10;
 
 /// RETR.
-pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     let path = workspace.at(path);
     let offset = std::mem::take(&mut talk.modes.restart);
     let mut source = match workspace.home.read(&path) {
@@ -113,6 +113,6 @@ fn at_most(most: usize, part: &Range<u64>) -> usize {
 }
 
 /// The file has lost its end meanwhile: what was read is not whole.
-pub(super) fn shorter() -> Cut {
+pub(in crate::session) fn shorter() -> Cut {
     Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
 }

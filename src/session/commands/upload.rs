@@ -1,8 +1,6 @@
 //! STOR, APPE, STOU: 226 only when the file is whole and has its name.
 
-use super::transfer::{Cut, Wire, beyond_the_end, opening};
-use super::workspace::Workspace;
-use super::{Direction, End, Talk, errors, files, gate};
+use super::{files, gate};
 use crate::accounts::Permission;
 use crate::events::Kind;
 use crate::net::data::DataStream;
@@ -10,6 +8,9 @@ use crate::protocol::ascii::FromNetwork;
 use crate::protocol::command::TransferType;
 use crate::protocol::path::{RawPath, VirtualPath};
 use crate::protocol::reply::Reply;
+use crate::session::data::transfer::{Cut, Wire, beyond_the_end, opening};
+use crate::session::workspace::Workspace;
+use crate::session::{Direction, End, Talk, errors};
 use crate::storage::{self, Detail, Error, Upload, Write};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const HEARD: Duration = Duration::from_millis(250);
 const LONGEST_STEM: usize = 246;
 
 /// STOR, also after REST.
-pub(super) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     let path = workspace.at(path);
     let offset = std::mem::take(&mut talk.modes.restart);
     if offset == 0 {
@@ -45,7 +46,7 @@ pub(super) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) 
 }
 
 /// APPE.
-pub(super) fn append(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn append(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     if talk.modes.restart != 0 {
         return Ok(Reply::new(450, "Can't APPE while REST request is pending."));
     }
@@ -53,7 +54,11 @@ pub(super) fn append(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath)
 }
 
 /// STOU: the name comes with 150 (RFC 1123, 4.1.2.9).
-pub(super) fn store_unique(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn store_unique(
+    workspace: &Workspace,
+    talk: &mut Talk<'_>,
+    path: &RawPath,
+) -> Result<Reply, End> {
     if talk.modes.restart != 0 {
         return Ok(Reply::new(450, "Can't STOU while REST request is pending."));
     }

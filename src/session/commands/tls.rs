@@ -1,11 +1,11 @@
 //! AUTH, PBSZ, PROT, CCC (RFC 4217), and who may do without TLS.
 
-use super::{End, Session, Talk};
 use crate::accounts::Account;
 use crate::protocol::command::{ProtectionLevel, SecureCommand};
 use crate::protocol::network::Network;
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
+use crate::session::{End, Session, Talk};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -44,23 +44,23 @@ pub enum SessionReuse {
 
 /// What happens behind a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Switch {
+pub(in crate::session) enum Switch {
     ToTls,
     ToClear,
 }
 
 /// What the client has said about data connections.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Protect {
+pub(in crate::session) struct Protect {
     /// PBSZ has been said.
-    pub(super) is_sized: bool,
+    pub(in crate::session) is_sized: bool,
     /// PROT P.
-    pub(super) data: bool,
+    pub(in crate::session) data: bool,
 }
 
 impl Protect {
     /// Where TLS comes before the greeting, it goes without saying for data connections.
-    pub(super) fn new(is_implicit: bool) -> Protect {
+    pub(in crate::session) fn new(is_implicit: bool) -> Protect {
         Protect { is_sized: is_implicit, data: is_implicit }
     }
 }
@@ -106,7 +106,7 @@ impl TlsRules {
 
 impl Session<'_> {
     /// Shakes hands. From its begin, nothing can be said in the clear any more.
-    pub(super) fn secure(&mut self) -> Result<(), End> {
+    pub(in crate::session) fn secure(&mut self) -> Result<(), End> {
         let services = self.talk.services;
         let Some(tls) = &services.tls else { return Err(End::NotFtp) };
         let until = self.change_until();
@@ -123,7 +123,7 @@ impl Session<'_> {
     }
 
     /// Back to clear text, behind REIN.
-    pub(super) fn unsecure(&mut self) -> Result<(), End> {
+    pub(in crate::session) fn unsecure(&mut self) -> Result<(), End> {
         let until = self.change_until();
         if let Err(error) = self.talk.control.unsecure(until) {
             return Err(self.talk.handle.ending().map_or(End::AfterRein(error), End::from));
@@ -140,7 +140,7 @@ impl Session<'_> {
         limits.map(|limit| Some(now + limit?)).into_iter().chain([self.login_until]).flatten().min()
     }
 
-    pub(super) fn secure_command(&mut self, command: SecureCommand) -> Result<Reply, End> {
+    pub(in crate::session) fn secure_command(&mut self, command: SecureCommand) -> Result<Reply, End> {
         let talk = &mut self.talk;
         let is_secured = talk.control.is_secured();
         Ok(match command {
@@ -188,21 +188,21 @@ impl Session<'_> {
 
 impl Talk<'_> {
     /// Before anybody has logged in, or again.
-    pub(super) fn forget_needs(&mut self) {
+    pub(in crate::session) fn forget_needs(&mut self) {
         self.needs = self.settings().tls_rules.before_login(self.control.peer_ip());
     }
 
-    pub(super) fn needs_of(&self, account: &Account) -> Needs {
+    pub(in crate::session) fn needs_of(&self, account: &Account) -> Needs {
         self.settings().tls_rules.of_account(self.control.peer_ip(), &account.username, &account.groups)
     }
 
     /// Whether AUTH would be obeyed.
-    pub(super) fn offers_auth(&self) -> bool {
+    pub(in crate::session) fn offers_auth(&self) -> bool {
         self.services.tls.is_some() && !self.control.is_secured()
     }
 
     /// What becomes of a data connection whose client is this session's, or could be another one.
-    pub(super) fn judge_reuse(&mut self, is_ours: bool) -> Result<(), &'static str> {
+    pub(in crate::session) fn judge_reuse(&mut self, is_ours: bool) -> Result<(), &'static str> {
         let rule = self.settings().tls_session_reuse;
         match rule {
             SessionReuse::Require if !is_ours => Err("it must resume the TLS session of the control connection"),

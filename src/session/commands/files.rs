@@ -1,7 +1,5 @@
 //! Commands on files that need no data connection.
 
-use super::workspace::Workspace;
-use super::{Talk, errors};
 use crate::accounts::Permission;
 use crate::events::{Kind, Subject};
 use crate::protocol::command::{FileCommand, TransferType};
@@ -10,10 +8,12 @@ use crate::protocol::path::{RawPath, VirtualPath};
 use crate::protocol::reply::{Reply, quoted};
 use crate::protocol::time;
 use crate::protocol::verb::Verb;
+use crate::session::workspace::Workspace;
+use crate::session::{Talk, errors};
 use crate::storage::{self, Detail, Error, Result};
 use jiff::Timestamp;
 
-pub(super) fn obey(workspace: &mut Workspace, talk: &Talk<'_>, command: FileCommand) -> Reply {
+pub(in crate::session) fn obey(workspace: &mut Workspace, talk: &Talk<'_>, command: FileCommand) -> Reply {
     attempt(workspace, talk, command).unwrap_or_else(|error| errors::refusal(&error))
 }
 
@@ -131,7 +131,7 @@ fn make_one(workspace: &Workspace, path: &VirtualPath) -> Result<Subject> {
 }
 
 /// With the option `create_parents`: makes the directories that a path needs and that aren't there.
-pub(super) fn make_parents(workspace: &Workspace, talk: &Talk<'_>, path: &VirtualPath) -> Result<()> {
+pub(in crate::session) fn make_parents(workspace: &Workspace, talk: &Talk<'_>, path: &VirtualPath) -> Result<()> {
     if !talk.settings().create_parents || !workspace.may(Permission::MakeDirectory) {
         return Ok(());
     }

@@ -1,9 +1,9 @@
 //! Gates: programs that see each upload when it is whole, and decide whether it gets its name.
 
-use super::transfer::{Cut, Wire};
 use crate::net::wait::For;
 use crate::programs::{Answer, Input, Program, Running, remark};
 use crate::protocol::path::VirtualPath;
+use crate::session::data::transfer::{Cut, Wire};
 use crate::storage::{Footprint, Upload};
 use std::ffi::OsString;
 use std::fs::File;
@@ -50,12 +50,12 @@ enum Verdict {
 }
 
 /// Whether gates could decide about it: its name is not its own yet.
-pub(super) fn can_be_examined(upload: &dyn Upload) -> bool {
+pub(in crate::session) fn can_be_examined(upload: &dyn Upload) -> bool {
     upload.footprint().is_ok_and(|footprint| matches!(footprint, Footprint::Apart { .. }))
 }
 
 /// Asks all gates in their order. Meanwhile the client is heard, and its ABOR ends it, as does the server's end.
-pub(super) fn pass_all(
+pub(in crate::session) fn pass_all(
     wire: &mut Wire<'_, '_>,
     upload: &dyn Upload,
     path: &VirtualPath,

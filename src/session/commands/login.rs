@@ -1,23 +1,23 @@
 //! USER, PASS, REIN, QUIT: who it is, and that nobody can find out who it could be.
 
-use super::door::Door;
-use super::handle::Login as Waiting;
-use super::seats::Seat;
 use super::tls::{Protect, Switch};
-use super::workspace::Workspace;
-use super::{End, Modes, Phase, Session};
 use crate::accounts::{self, Denial, Known, Refusal};
 use crate::events::{Kind, Subject};
 use crate::protocol::command::Login;
 use crate::protocol::reply::Reply;
 use crate::protocol::shown::Shown;
+use crate::session::data::door::Door;
+use crate::session::handle::Login as Waiting;
+use crate::session::limits::seats::Seat;
+use crate::session::workspace::Workspace;
+use crate::session::{End, Modes, Phase, Session};
 use std::time::{Duration, Instant};
 
 /// Who waits for a login thread is looked after so often.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 impl Session<'_> {
-    pub(super) fn login(&mut self, command: Login) -> Result<Reply, End> {
+    pub(in crate::session) fn login(&mut self, command: Login) -> Result<Reply, End> {
         match command {
             Login::User(_) | Login::Pass(_) if self.talk.needs.control && !self.talk.control.is_secured() => {
                 let ip = self.talk.control.peer_ip();
@@ -197,7 +197,7 @@ impl Session<'_> {
     }
 
     /// Back to where a session begins.
-    pub(super) fn log_out(&mut self) {
+    pub(in crate::session) fn log_out(&mut self) {
         if matches!(self.phase, Phase::Ready(_)) {
             self.talk.tell(Kind::Logout, Subject::Session);
             self.login_until = self.talk.settings().login_timeout.map(|limit| Instant::now() + limit);

@@ -3,8 +3,8 @@
 use super::bucket::Bucket;
 use super::lanes::{Lane, Rates};
 use super::seats::{Seat, Seats};
-use super::{Direction, Settings};
 use crate::accounts::{Account, Limits};
+use crate::session::{Direction, Settings};
 use crate::storage::{Home, Metered, Quotas, ReadOnly, Storage};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Limiter {
 
 impl Limiter {
     /// An account's home, as far as its limits let it be used.
-    pub(super) fn home(&self, storage: &dyn Storage, account: &Account) -> Box<dyn Home> {
+    pub(in crate::session) fn home(&self, storage: &dyn Storage, account: &Account) -> Box<dyn Home> {
         let Limits { quota, read_only, .. } = &account.limits;
         let mut home = storage.home(account);
         if let Some(quota) = *quota {
@@ -38,7 +38,7 @@ impl Limiter {
     }
 
     /// The rate that an account's sessions share, of which a new one holds for all of them, and that of one session.
-    pub(super) fn rates(&self, account: &Account, settings: &Settings) -> Rates {
+    pub(in crate::session) fn rates(&self, account: &Account, settings: &Settings) -> Rates {
         let limits = &account.limits;
         let download = limits.session_download_rate.or(settings.session_download_rate);
         let upload = limits.session_upload_rate.or(settings.session_upload_rate);
@@ -49,7 +49,7 @@ impl Limiter {
     }
 
     /// All that a transfer has to keep to.
-    pub(super) fn buckets(&self, direction: Direction, rates: &Rates) -> Vec<Arc<Bucket>> {
+    pub(in crate::session) fn buckets(&self, direction: Direction, rates: &Rates) -> Vec<Arc<Bucket>> {
         let (lane, own) = match direction {
             Direction::Download => (&self.downloads, &rates.downloads),
             Direction::Upload => (&self.uploads, &rates.uploads),
@@ -58,7 +58,7 @@ impl Limiter {
     }
 
     /// A place for one more session of an account, if there is one.
-    pub(super) fn seat(&self, account: &Account) -> Option<Seat> {
+    pub(in crate::session) fn seat(&self, account: &Account) -> Option<Seat> {
         self.seats.take(&account.id, account.limits.max_sessions)
     }
 }

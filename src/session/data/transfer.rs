@@ -1,9 +1,7 @@
 //! Transfers: one thread waits for the data connection and the control connection together, so that ABOR, STAT,
 //! NOOP and QUIT are answered while data flows.
 
-use super::bucket::Pace;
 use super::door::Door;
-use super::{Direction, End, Ending, Talk, errors, info};
 use crate::events::{Kind, Place, Subject};
 use crate::net::data::DataStream;
 use crate::net::wait::{self, For};
@@ -11,6 +9,9 @@ use crate::protocol::command::{Command, DataCommand, Login, SessionCommand, Tran
 use crate::protocol::protection::Protection;
 use crate::protocol::reply::Reply;
 use crate::protocol::request::Request;
+use crate::session::commands::info;
+use crate::session::limits::bucket::Pace;
+use crate::session::{Direction, End, Ending, Talk, errors};
 use crate::storage::Error;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
@@ -26,7 +27,7 @@ const UNHEARD: usize = 1 << 20;
 
 /// Why a transfer ended before its end.
 #[derive(Debug)]
-pub(super) enum Cut {
+pub(in crate::session) enum Cut {
     Aborted,
     ControlGone,
     NoConnection(String),
@@ -97,18 +98,18 @@ impl Cut {
     }
 }
 
-pub(super) fn opening() -> Reply {
+pub(in crate::session) fn opening() -> Reply {
     Reply::new(150, "File status okay. About to open data connection.")
 }
 
-pub(super) fn beyond_the_end(offset: u64, size: u64) -> Reply {
+pub(in crate::session) fn beyond_the_end(offset: u64, size: u64) -> Reply {
     Reply::new(554, format!("REST position ({offset}) > file size ({size})."))
 }
 
 impl Talk<'_> {
     /// The reply to a transfer for which no data connection was arranged, or one that may not be used any more: since
     /// then, the account may have come to need TLS.
-    pub(super) fn no_door(&self) -> Option<Reply> {
+    pub(in crate::session) fn no_door(&self) -> Option<Reply> {
         match self.door {
             Door::Closed => Some(Reply::new(425, "Use PASV or PORT first.")),
             Door::Passive(..) | Door::Early(_) | Door::Active(_) => self.lacks_protection(),
@@ -116,39 +117,39 @@ impl Talk<'_> {
     }
 
     /// The reply to whom has to say PROT P first.
-    pub(super) fn lacks_protection(&self) -> Option<Reply> {
+    pub(in crate::session) fn lacks_protection(&self) -> Option<Reply> {
         (self.needs.data && !self.protect.data).then(|| Reply::new(550, "SSL/TLS required on the data channel."))
     }
 }
 
 /// Since when a socket has had no room; anew after each byte that went.
 #[derive(Default)]
-pub(super) struct Room {
+pub(in crate::session) struct Room {
     waiting_since: Option<Instant>,
 }
 
 /// A transfer that runs.
-pub(super) struct Wire<'t, 'a> {
-    pub(super) talk: &'t mut Talk<'a>,
-    pub(super) bytes: u64,
+pub(in crate::session) struct Wire<'t, 'a> {
+    pub(in crate::session) talk: &'t mut Talk<'a>,
+    pub(in crate::session) bytes: u64,
     /// How many were received since the client was heard.
     unheard: usize,
-    pub(super) began: Instant,
-    pub(super) tls: Option<Protection>,
+    pub(in crate::session) began: Instant,
+    pub(in crate::session) tls: Option<Protection>,
     /// So little is sent that it leaves together with its end.
-    pub(super) is_brief: bool,
+    pub(in crate::session) is_brief: bool,
     /// The server stops, and this is the end of the grace time.
-    pub(super) draining: Option<Instant>,
+    pub(in crate::session) draining: Option<Instant>,
     /// None: as fast as it goes.
-    pub(super) pace: Option<Pace>,
+    pub(in crate::session) pace: Option<Pace>,
     /// Where a file's bytes go; None: they are no file's.
-    pub(super) direction: Option<Direction>,
+    pub(in crate::session) direction: Option<Direction>,
     /// What STAT says of it.
-    pub(super) what: &'static str,
+    pub(in crate::session) what: &'static str,
 }
 
 impl<'t, 'a> Wire<'t, 'a> {
-    pub(super) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
+    pub(in crate::session) fn new(talk: &'t mut Talk<'a>) -> Wire<'t, 'a> {
         let began = Instant::now();
         Wire {
             talk,
@@ -164,12 +165,17 @@ impl<'t, 'a> Wire<'t, 'a> {
         }
     }
 
-    pub(super) fn kind(&self) -> TransferType {
+    pub(in crate::session) fn kind(&self) -> TransferType {
         self.talk.modes.kind
     }
 
     /// Waits until the data connection is ready, and hears meanwhile what the client says; that gives it no more time.
-    pub(super) fn ready(&mut self, data: BorrowedFd<'_>, what: For, until: Option<Instant>) -> Result<(), Cut> {
+    pub(in crate::session) fn ready(
+        &mut self,
+        data: BorrowedFd<'_>,
+        what: For,
+        until: Option<Instant>,
+    ) -> Result<(), Cut> {
         loop {
             self.heed()?;
             let until = [until, self.draining].into_iter().flatten().min();
@@ -206,7 +212,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Hears what the client has said already, without waiting.
-    pub(super) fn catch_up(&mut self) -> Result<(), Cut> {
+    pub(in crate::session) fn catch_up(&mut self) -> Result<(), Cut> {
         while !self.is_alone() {
             let control = (self.talk.control.as_fd(), self.hearing());
             if !wait::one(control.0, control.1, Some(Instant::now())).map_err(Cut::Reset)? {
@@ -218,18 +224,18 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Nothing more is expected on the control connection: the client has said QUIT, or the server stops.
-    pub(super) fn is_alone(&self) -> bool {
+    pub(in crate::session) fn is_alone(&self) -> bool {
         self.draining.is_some() || self.talk.quitting
     }
 
     /// A command that has to wait for its turn is left where it is, and those behind it in the socket.
-    pub(super) fn hearing(&self) -> For {
+    pub(in crate::session) fn hearing(&self) -> For {
         let lines = self.talk.control.waiting();
         if lines.peek_line().is_some() || lines.is_full() { For::HangUp } else { For::Reading }
     }
 
     /// The control connection has something to say. That it has ended, ends the transfer.
-    pub(super) fn hear(&mut self) -> Result<(), Cut> {
+    pub(in crate::session) fn hear(&mut self) -> Result<(), Cut> {
         let hung_up = self.hearing() == For::HangUp || !self.talk.control.fill().map_err(|_| Cut::ControlGone)?;
         match self.talk.handle.ending() {
             Some(Ending::Stop { transfers_until }) => {
@@ -244,7 +250,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Obeys what may be obeyed during a transfer.
-    pub(super) fn answer(&mut self) -> Result<(), Cut> {
+    pub(in crate::session) fn answer(&mut self) -> Result<(), Cut> {
         while !self.talk.quitting
             && let Some(line) = self.talk.control.waiting().peek_line()
         {
@@ -271,7 +277,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Opens the connection for what `fill` sends, and ends it so that the client can tell what is whole.
-    pub(super) fn send(
+    pub(in crate::session) fn send(
         &mut self,
         opening: &Reply,
         fill: impl FnOnce(&mut Self, &mut DataStream) -> Result<(), Cut>,
@@ -306,7 +312,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Sends bytes, however long the client takes for them.
-    pub(super) fn send_all(&mut self, data: &mut DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
+    pub(in crate::session) fn send_all(&mut self, data: &mut DataStream, mut bytes: &[u8]) -> Result<(), Cut> {
         let mut room = Room::default();
         while !bytes.is_empty() {
             self.await_turn()?;
@@ -330,7 +336,7 @@ impl<'t, 'a> Wire<'t, 'a> {
 
     /// Waits until it is worth while to send. poll(2) calls a socket writable when a third of its buffer is free, which a
     /// slow reader may take minutes for; so it is tried every second, and only if nothing goes is that a standstill.
-    pub(super) fn await_room(&mut self, data: &DataStream, room: &mut Room) -> Result<(), Cut> {
+    pub(in crate::session) fn await_room(&mut self, data: &DataStream, room: &mut Room) -> Result<(), Cut> {
         let now = Instant::now();
         let since = *room.waiting_since.get_or_insert(now);
         let end = self.talk.settings().data_timeout.map(|limit| since + limit);
@@ -345,7 +351,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Waits for bytes of the client; 0 is the end.
-    pub(super) fn receive(&mut self, data: &mut DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
+    pub(in crate::session) fn receive(&mut self, data: &mut DataStream, buffer: &mut [u8]) -> Result<usize, Cut> {
         let strict = self.talk.settings().tls_strict_eof;
         self.await_turn()?;
         let portion = self.portion(buffer.len());
@@ -376,7 +382,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Tells the event of a file and finds the last reply.
-    pub(super) fn conclude(
+    pub(in crate::session) fn conclude(
         self,
         result: Result<(), Cut>,
         file: Place,
@@ -394,7 +400,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// The last reply.
-    pub(super) fn reply(self, result: Result<(), Cut>) -> Result<Reply, End> {
+    pub(in crate::session) fn reply(self, result: Result<(), Cut>) -> Result<Reply, End> {
         match result {
             Ok(()) => Ok(complete()),
             Err(cut) => cut.reply(self.talk),
@@ -411,7 +417,7 @@ fn is_transient(error: &io::Error) -> bool {
 }
 
 /// Reading the file is ours, the rest is the network's.
-pub(super) fn send_error(error: io::Error) -> Cut {
+pub(in crate::session) fn send_error(error: io::Error) -> Cut {
     match Errno::from_io_error(&error) {
         Some(Errno::IO | Errno::STALE) => Cut::Storage(Error::Io(error)),
         _ => Cut::Reset(error),

@@ -1,17 +1,17 @@
 //! Questions and settings that touch no file: HELP, FEAT, STAT, TYPE and their like.
 
-use super::door::Door;
-use super::transfer::Wire;
-use super::{Phase, Talk, errors};
 use crate::protocol::command::{SessionCommand, TransferType};
 use crate::protocol::reply::Reply;
 use crate::protocol::shown::Shown;
 use crate::protocol::verb::{self, TABLE};
+use crate::session::data::door::Door;
+use crate::session::data::transfer::Wire;
+use crate::session::{Phase, Talk, errors};
 use crate::storage::{Error, Result, Usage};
 use std::time::Duration;
 
 impl Talk<'_> {
-    pub(super) fn inform(&mut self, command: SessionCommand, phase: &Phase) -> Reply {
+    pub(in crate::session) fn inform(&mut self, command: SessionCommand, phase: &Phase) -> Reply {
         let ready = matches!(phase, Phase::Ready(_));
         match command {
             SessionCommand::Noop => noop(),
@@ -22,12 +22,12 @@ impl Talk<'_> {
             SessionCommand::Help(name) => help(name, self.services.tls.is_some()),
             SessionCommand::SiteHelp(name) => site_help(name, self.services.tls.is_some()),
             SessionCommand::Utf8 => Reply::new(200, "Always in UTF8 mode."),
-            SessionCommand::Facts(_) if !ready => super::log_in_first(),
+            SessionCommand::Facts(_) if !ready => crate::session::log_in_first(),
             SessionCommand::Facts(set) => {
                 self.modes.facts = set;
                 Reply::new(200, format!("MLST OPTS {}", set.chosen()))
             }
-            SessionCommand::Digest(_) if !ready => super::log_in_first(),
+            SessionCommand::Digest(_) if !ready => crate::session::log_in_first(),
             SessionCommand::Digest(chosen) => {
                 self.modes.digest = chosen.unwrap_or(self.modes.digest);
                 Reply::new(200, self.modes.digest.name())
@@ -86,7 +86,7 @@ impl Talk<'_> {
     }
 
     /// STAT; `transfer` is what it tells of one that runs.
-    pub(super) fn status(&self, login: &str, transfer: Option<String>) -> Reply {
+    pub(in crate::session) fn status(&self, login: &str, transfer: Option<String>) -> Reply {
         let reached = self.control.reached();
         let data = match (&self.door, transfer) {
             (_, Some(transfer)) => transfer,
@@ -121,7 +121,7 @@ impl Talk<'_> {
 
 impl Wire<'_, '_> {
     /// STAT while it runs.
-    pub(super) fn status(&self) -> Reply {
+    pub(in crate::session) fn status(&self) -> Reply {
         let name = self.talk.tag.username.as_deref().unwrap_or_default();
         let (what, bytes, seconds) = (self.what, self.bytes, self.began.elapsed().as_secs_f64());
         let transfer = format!("{what}: {bytes} bytes in {seconds:.1} seconds.");
@@ -152,7 +152,7 @@ fn allocate(phase: &Phase, size: u64) -> Reply {
     }
 }
 
-pub(super) fn noop() -> Reply {
+pub(in crate::session) fn noop() -> Reply {
     Reply::new(200, "I successfully did nothing.")
 }
 

@@ -1,10 +1,10 @@
 //! Transfers that may send or receive only so many bytes a second.
 
-use super::bucket::Pace;
-use super::lanes::Rates;
 use super::transfer::{Cut, Wire};
-use super::{Direction, Talk};
 use crate::net::wait;
+use crate::session::limits::bucket::Pace;
+use crate::session::limits::lanes::Rates;
+use crate::session::{Direction, Talk};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const LOOK_AROUND: Duration = Duration::from_millis(200);
 
 impl<'t, 'a> Wire<'t, 'a> {
     /// A file that goes this way, at these rates and that of the server.
-    pub(super) fn at_rate(talk: &'t mut Talk<'a>, direction: Direction, rates: &Rates) -> Wire<'t, 'a> {
+    pub(in crate::session) fn at_rate(talk: &'t mut Talk<'a>, direction: Direction, rates: &Rates) -> Wire<'t, 'a> {
         let buckets = talk.services.limiter.buckets(direction, rates);
         let mut wire = Wire::new(talk);
         wire.direction = Some(direction);
@@ -22,12 +22,12 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// How much may go at once, at most so much.
-    pub(super) fn portion(&self, most: usize) -> usize {
+    pub(in crate::session) fn portion(&self, most: usize) -> usize {
         self.pace.as_ref().map_or(most, |pace| pace.portion(most))
     }
 
     /// So many bytes went.
-    pub(super) fn count(&mut self, length: usize) {
+    pub(in crate::session) fn count(&mut self, length: usize) {
         self.bytes += length as u64;
         self.talk.handle.set_bytes(self.bytes);
         if let Some(direction) = self.direction {
@@ -39,7 +39,7 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Waits until more may go, and hears meanwhile what the client says.
-    pub(super) fn await_turn(&mut self) -> Result<(), Cut> {
+    pub(in crate::session) fn await_turn(&mut self) -> Result<(), Cut> {
         while let Some(pace) = &self.pace {
             let until = pace.until();
             if until <= Instant::now() {

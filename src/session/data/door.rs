@@ -1,17 +1,17 @@
 //! PASV, EPSV, PORT, EPRT, ABOR: where the next data connection will come from, or go to.
 
-use super::Talk;
 use super::early::Early;
 use crate::net::data::{BadTarget, check_target};
 use crate::net::passive::PassivePort;
 use crate::protocol::address::{Family, epsv_text, pasv_text};
 use crate::protocol::command::DataCommand;
 use crate::protocol::reply::Reply;
+use crate::session::Talk;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 /// The next data connection.
-pub(super) enum Door {
+pub(in crate::session) enum Door {
     /// None was asked for.
     Closed,
     /// We listen, until then.
@@ -24,7 +24,7 @@ pub(super) enum Door {
 
 impl Door {
     /// When a port that nobody came to is closed.
-    pub(super) fn expiry(&self) -> Option<Instant> {
+    pub(in crate::session) fn expiry(&self) -> Option<Instant> {
         match self {
             Door::Passive(_, expiry) => *expiry,
             Door::Early(early) => early.expiry,
@@ -34,7 +34,7 @@ impl Door {
 }
 
 impl Talk<'_> {
-    pub(super) fn prepare_data(&mut self, command: DataCommand) -> Reply {
+    pub(in crate::session) fn prepare_data(&mut self, command: DataCommand) -> Reply {
         let forbidden = |verb| Reply::new(501, format!("{verb} not allowed after EPSV ALL."));
         if command != DataCommand::Abort
             && let Some(reply) = self.lacks_protection()
@@ -88,7 +88,7 @@ impl Talk<'_> {
     }
 
     /// Whether data connections go past the proxy that the client has reached.
-    pub(super) fn passes_proxy(&self) -> bool {
+    pub(in crate::session) fn passes_proxy(&self) -> bool {
         let reached = self.handle.arrival().reached();
         reached.zip(self.announced()).is_some_and(|(reached, announced)| reached.ip() != announced)
     }

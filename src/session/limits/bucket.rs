@@ -16,7 +16,7 @@ const START: f64 = 2.0;
 /// Nothing takes longer to be paid for, in seconds.
 const LONGEST: f64 = 86400.0;
 /// The rate that some transfers share. Each pays for a piece after it, and waits until that is paid before the next.
-pub(super) struct Bucket {
+pub(in crate::session) struct Bucket {
     state: Mutex<State>,
 }
 
@@ -29,11 +29,11 @@ struct State {
 }
 
 impl Bucket {
-    pub(super) fn new(rate: NonZeroU64) -> Bucket {
+    pub(in crate::session) fn new(rate: NonZeroU64) -> Bucket {
         Bucket { state: Mutex::new(State { rate, paid: Instant::now(), payers: 0 }) }
     }
 
-    pub(super) fn set_rate(&self, rate: NonZeroU64) {
+    pub(in crate::session) fn set_rate(&self, rate: NonZeroU64) {
         self.lock().set_rate(rate, Instant::now());
     }
 
@@ -91,32 +91,32 @@ impl State {
 }
 
 /// A transfer's part in some rates, of which the slowest decides.
-pub(super) struct Pace {
+pub(in crate::session) struct Pace {
     buckets: Vec<Arc<Bucket>>,
     until: Instant,
 }
 
 impl Pace {
     /// None: there is nothing to keep to.
-    pub(super) fn join(buckets: Vec<Arc<Bucket>>) -> Option<Pace> {
+    pub(in crate::session) fn join(buckets: Vec<Arc<Bucket>>) -> Option<Pace> {
         let now = Instant::now();
         let until = buckets.iter().map(|bucket| bucket.lock().join(now)).max()?;
         Some(Pace { buckets, until })
     }
 
     /// When more may go.
-    pub(super) fn until(&self) -> Instant {
+    pub(in crate::session) fn until(&self) -> Instant {
         self.until
     }
 
     /// How much may go at once, at most so much.
-    pub(super) fn portion(&self, most: usize) -> usize {
+    pub(in crate::session) fn portion(&self, most: usize) -> usize {
         let now = Instant::now();
         self.buckets.iter().fold(most, |most, bucket| most.min(bucket.lock().portion(now)))
     }
 
     /// So much went.
-    pub(super) fn spend(&mut self, bytes: usize) {
+    pub(in crate::session) fn spend(&mut self, bytes: usize) {
         let now = Instant::now();
         self.until = self.buckets.iter().fold(now, |until, bucket| until.max(bucket.lock().spend(bytes, now)));
     }

@@ -1,14 +1,14 @@
 //! HASH, XCRC, XMD5 and their like: what a file's bytes come to, without sending them.
 
 use super::download::shorter;
-use super::transfer::{Cut, Wire};
-use super::workspace::Workspace;
-use super::{End, Talk, errors};
 use crate::net::wait::{self, For};
 use crate::protocol::command::DigestForm;
 use crate::protocol::digest::Algorithm;
 use crate::protocol::path::{RawPath, VirtualPath};
 use crate::protocol::reply::Reply;
+use crate::session::data::transfer::{Cut, Wire};
+use crate::session::workspace::Workspace;
+use crate::session::{End, Talk, errors};
 use crate::storage::{Error, Source};
 use flate2::Crc;
 use md5::Md5;
@@ -31,7 +31,7 @@ enum Digest {
 }
 
 /// Answers with the digest of a file, or of a part of it. The client is heard meanwhile, and its ABOR ends it.
-pub(super) fn answer(
+pub(in crate::session) fn answer(
     workspace: &Workspace,
     talk: &mut Talk<'_>,
     raw: &RawPath,

@@ -1,14 +1,14 @@
 //! LIST, NLST, MLSD, and STAT of a path: entries go out as they are read.
 
-use super::transfer::{Wire, opening};
-use super::workspace::Workspace;
-use super::{End, Talk, errors};
 use crate::protocol::facts;
 use crate::protocol::glob::{self, Pattern};
 use crate::protocol::listing::{write_line, write_name};
 use crate::protocol::path::{RawPath, VirtualPath};
 use crate::protocol::reply::{Reply, quoted};
 use crate::protocol::time::ListingClock;
+use crate::session::data::transfer::{Wire, opening};
+use crate::session::workspace::Workspace;
+use crate::session::{End, Talk, errors};
 use crate::storage::{Detail, Entry, Error, Facts, Kind, Listing, Result as StorageResult};
 
 /// Text is sent when there is so much of it.
@@ -32,7 +32,7 @@ enum Found {
 }
 
 /// LIST.
-pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (recursive, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
     talk.handle.show(path.as_bytes(), None, None);
@@ -56,7 +56,7 @@ pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) ->
 }
 
 /// NLST: bare names; where a file or a pattern was asked for, as it was asked for.
-pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (_, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
     talk.handle.show(path.as_bytes(), None, None);
@@ -85,7 +85,11 @@ pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -
 }
 
 /// MLSD.
-pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn machine_list(
+    workspace: &Workspace,
+    talk: &mut Talk<'_>,
+    raw: &RawPath,
+) -> Result<Reply, End> {
     let mut path = workspace.at(raw);
     talk.handle.show(path.as_bytes(), None, None);
     let mut listing = match workspace.home.list(&path, Detail::Follow) {
@@ -114,7 +118,7 @@ pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &Raw
 }
 
 /// STAT of a path: the lines of LIST on the control connection, each behind a blank.
-pub(super) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+pub(in crate::session) fn status(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (_, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
     if glob::is_pattern(path.name().unwrap_or_default()) {

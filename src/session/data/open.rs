@@ -14,7 +14,7 @@ use std::time::Instant;
 impl Wire<'_, '_> {
     /// Says that the transfer begins, and has the data connection made: an active one before, for then a
     /// refusal is the only reply; a passive one after, for some clients connect only then.
-    pub(super) fn open(&mut self, opening: &Reply) -> Result<DataStream, Cut> {
+    pub(in crate::session) fn open(&mut self, opening: &Reply) -> Result<DataStream, Cut> {
         let mut data = self.reach(opening)?;
         if self.talk.protect.data
             && let Err(cut) = self.secure(&mut data)
