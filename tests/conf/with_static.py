@@ -33,7 +33,7 @@ def binary_needs_no_library(host):
 @check
 def binary_is_small(host):
     """Without buckets, which a small host can do without."""
-    small = ROOT / "target/small/x86_64-unknown-linux-gnu/release/django-ftpd"
+    small = ROOT / "target/django-ftpd-small"
     expect(small.is_file(), "it was not built; see .ci/run")
     for binary, most in [(small, MOST_BYTES), (host.binary, MOST_BYTES_WITH_BUCKETS)]:
         size = binary.stat().st_size
