@@ -87,35 +87,40 @@ fn what_a_killed_server_has_left_over_is_in_nobodys_way() {
 #[test]
 fn what_a_killed_server_has_left_over_goes_at_the_next_start() {
     let builder = TestServer::with(&[]);
-    let deep = builder.homes().join("ann/a/b");
-    fs::create_dir_all(&deep).unwrap();
-    let closed = builder.homes().join("ann/a/closed");
-    fs::create_dir_all(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o400)).unwrap();
-    let leave = |name: &str, modified: SystemTime| {
-        let file = fs::File::create(deep.join(name)).unwrap();
+    let directory = |name: &str| {
+        let path = builder.homes().join(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    };
+    let (deep, other) = (directory("ann/a/b"), directory("rita"));
+    // Nobody can look into it, and that keeps nobody from the rest.
+    let closed = directory("ann/a/0");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    let leave = |directory: &Path, digit: char, modified: SystemTime| {
+        let file = fs::File::create(directory.join(format!("{LEFT_OVER}84f68c3d442c9e0{digit}"))).unwrap();
         file.set_modified(modified).unwrap();
         file
     };
     let now = SystemTime::now();
-    drop(leave(&format!("{LEFT_OVER}84f68c3d442c9e00"), SystemTime::UNIX_EPOCH));
-    drop(leave(&format!("{LEFT_OVER}84f68c3d442c9e01"), now + Duration::from_secs(3600)));
-    drop(leave(&format!("{LEFT_OVER}84f68c3d442c9e02"), now));
-    drop(leave(&format!("{LEFT_OVER}not-quite"), SystemTime::UNIX_EPOCH));
-    let written = leave(&format!("{LEFT_OVER}84f68c3d442c9e03"), SystemTime::UNIX_EPOCH);
+    leave(&deep, '0', SystemTime::UNIX_EPOCH);
+    leave(&deep, '1', now + Duration::from_secs(48 * 3600));
+    leave(&deep, '2', now);
+    let written = leave(&deep, '3', SystemTime::UNIX_EPOCH);
     written.lock().unwrap();
+    leave(&other, '4', SystemTime::UNIX_EPOCH);
+    fs::write(deep.join(format!("{LEFT_OVER}but-not-quite")), "").unwrap();
     let server = builder.start();
-    let names = || {
-        let entries = fs::read_dir(&deep).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut names: Vec<_> = entries.map(|name| name.to_str().unwrap().replace(LEFT_OVER, "")).collect();
-        names.sort();
-        names
-    };
-    let expected = ["84f68c3d442c9e02", "84f68c3d442c9e03", "not-quite"];
-    eventually("two are removed", || names() == expected);
-    server.expect_log("84f68c3d442c9e01, which a killed server has left");
+    server.expect_log(&format!(
+        "removed 2 temporary files of uploads that were cut from {}",
+        server.home("ann").display()
+    ));
+    server.expect_log(&format!("removed 1 temporary files of uploads that were cut from {}", other.display()));
+    let names = fs::read_dir(&deep).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut left: Vec<_> = names.map(|name| name.replace(LEFT_OVER, "")).collect();
+    left.sort();
+    assert_eq!(left, ["84f68c3d442c9e02", "84f68c3d442c9e03", "but-not-quite"]);
     // The young one is looked at again in a minute.
-    assert_eq!((server.threads("leftovers"), names()), (1, expected.map(String::from).to_vec()));
+    assert_eq!(server.threads("leftovers"), 1);
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
 }
 

@@ -5,6 +5,7 @@ use super::home::HomePlace;
 use super::survey::{Survey, Surveyed};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A login that is tried.
 #[derive(Debug)]
@@ -159,7 +160,8 @@ pub trait Accounts: Send + Sync {
     }
 }
 
-impl<A: Accounts + ?Sized> Accounts for Box<A> {
+/// Whoever else has a share of them.
+impl<A: Accounts + ?Sized> Accounts for Arc<A> {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
         (**self).attempt(attempt)
     }

@@ -1,53 +1,90 @@
 //! What uploads have left in homes on the disk, because a server was killed or could not remove it: that goes while the
 //! next one serves.
 
-use super::places::Homes;
+use super::places::outermost;
+use crate::accounts::{Accounts, HomeTemplate, StorageKind};
 use crate::config::Config;
 use crate::storage::{Disk, Error};
-use std::io;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{Builder, sleep};
 use std::time::Duration;
 
 /// Whoever has something to do comes first.
 const NICE: i32 = 19;
 
-/// The directories to look through.
-pub(super) struct Leftovers(Vec<PathBuf>);
+/// Where they may be.
+pub(super) struct Leftovers {
+    accounts: Arc<dyn Accounts>,
+    /// Where the homes are that only a program knows.
+    beside: Vec<PathBuf>,
+    storage: StorageKind,
+}
 
 impl Leftovers {
-    pub(super) fn beneath(config: &Config, homes: &Homes) -> Leftovers {
-        // Where a program knows the homes, they are in these.
-        let others = config.sandbox_paths.iter().filter(|_| config.accounts_command.is_some());
-        Leftovers(homes.directories().into_iter().chain(others.cloned()).collect())
+    pub(super) fn of(config: &Config, accounts: &Arc<dyn Accounts>) -> Leftovers {
+        let template = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok());
+        let area = template.and_then(|template| template.place(None).area);
+        let beside = config.sandbox_paths.iter().cloned().chain(area);
+        Leftovers {
+            accounts: accounts.clone(),
+            beside: beside.filter(|_| config.accounts_command.is_some()).collect(),
+            storage: config.storage,
+        }
     }
 
-    /// Looks through all of them, and later again where something was too young to be sure.
-    pub(super) fn remove(self) -> io::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+    /// Starts to look through all homes: once, and where something was too young to be sure, again.
+    pub(super) fn start_removing(self) {
         let work = move || {
-            let _ = rustix::process::setpriority_process(None, NICE);
-            let young: Vec<PathBuf> = self.0.into_iter().filter(|path| is_unsettled(path)).collect();
-            if !young.is_empty() {
+            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+                log::debug!("the priority of a thread can't be lowered: {error}");
+            }
+            let again: Vec<_> = self.homes().into_iter().filter(|home| !is_settled(home)).collect();
+            if !again.is_empty() {
                 sleep(Disk::SURE + Duration::from_secs(1));
-                for path in young {
-                    is_unsettled(&path);
-                }
+                let unsettled = again.iter().filter(|home| !is_settled(home)).count();
+                log::debug!("{unsettled} homes may have temporary files yet");
             }
         };
-        Builder::new().name("leftovers".into()).spawn(work).map(drop)
+        if let Err(error) = Builder::new().name("leftovers".into()).spawn(work) {
+            log::warn!("nobody looks for temporary files of uploads that were cut: {error}");
+        }
+    }
+
+    fn homes(self) -> Vec<PathBuf> {
+        let mut homes: BTreeSet<PathBuf> = self.beside.into_iter().collect();
+        let known = self.accounts.homes(&mut |place| {
+            if place.storage.unwrap_or(self.storage) == StorageKind::Disk {
+                homes.extend(place.home);
+            }
+        });
+        if let Err(why) = known {
+            log::warn!("nobody looks for temporary files of uploads that were cut: {why}");
+        }
+        // Below the root there is more than files.
+        homes.remove(Path::new("/"));
+        outermost(homes.into_iter())
     }
 }
 
-/// Whether there may be more to remove in a while.
-fn is_unsettled(path: &Path) -> bool {
-    Disk::sweep(path).unwrap_or_else(|error| {
-        let is_usual = matches!(error, Error::NotFound | Error::Denied);
-        if !is_usual {
-            log::warn!("{}: what uploads have left is not looked for any further: {error}", path.display());
+/// Removes what was left in a home; false if it should be looked at again.
+fn is_settled(home: &Path) -> bool {
+    match Disk::sweep(home) {
+        Ok(sweep) => {
+            if sweep.removed > 0 {
+                log::info!(
+                    "removed {} temporary files of uploads that were cut from {}",
+                    sweep.removed,
+                    home.display()
+                );
+            }
+            !sweep.is_unsure
         }
-        !is_usual
-    })
+        Err(Error::NotFound | Error::Denied) => true,
+        Err(error) => {
+            log::warn!("what uploads have left in {} can't be looked for: {error}", home.display());
+            false
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::server::Caps;
 use crate::session::{Needs, Settings, TlsRules};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where homes are that nobody names: beside that of the user who serves; None: of who has started us. It is found once,
@@ -32,7 +33,7 @@ pub(super) fn accounts(
     config: &Config,
     program: Option<Program>,
     usual_home: &HomeTemplate,
-) -> Result<Box<dyn Accounts>, String> {
+) -> Result<Arc<dyn Accounts>, String> {
     match (&config.database, &config.export, &config.accounts_command) {
         (Some(database), None, None) => {
             let directory = DjangoDatabase::open_with(database, names(config))?;
@@ -82,9 +83,9 @@ pub(super) fn names(config: &Config) -> FieldNames {
     }
 }
 
-fn site(config: &Config, directory: impl Directory + 'static, rules: Rules) -> Result<Box<dyn Accounts>, String> {
+fn site(config: &Config, directory: impl Directory + 'static, rules: Rules) -> Result<Arc<dyn Accounts>, String> {
     let site = Site::new(directory)?.rules(rules);
-    Ok(Box::new(site.legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds)))
+    Ok(Arc::new(site.legacy_hashes(config.legacy_hashes).remember_logins(config.login_cache_seconds)))
 }
 
 fn rules(config: &Config, unsaid: AllUsers, usual_home: &HomeTemplate) -> Result<Rules, String> {
@@ -106,13 +107,13 @@ fn command_accounts(
     config: &Config,
     program: Option<Program>,
     usual_home: &HomeTemplate,
-) -> Result<Box<dyn Accounts>, String> {
+) -> Result<Arc<dyn Accounts>, String> {
     let program = program.ok_or("accounts_command: no program is named")?;
     if !sandbox::knows_homes(config) {
         return Err(sandbox::HOMES_UNKNOWN.to_string());
     }
     let command = AccountsCommand::with(program, config.accounts_command_timeout);
-    Ok(Box::new(command.rules(rules(config, AllUsers::No, usual_home)?)))
+    Ok(Arc::new(command.rules(rules(config, AllUsers::No, usual_home)?)))
 }
 
 /// Where events are kept.

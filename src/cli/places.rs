@@ -1,7 +1,6 @@
 //! Which directories stand for homes and files, so that those that come later are in them.
 
-use crate::accounts::{Accounts, HomePlace, HomeTemplate, StorageKind};
-use crate::config::Config;
+use crate::accounts::HomePlace;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -25,27 +24,6 @@ pub(super) struct Homes {
 }
 
 impl Homes {
-    /// Those that are on the disk, also of accounts that come later.
-    pub(super) fn of(config: &Config, accounts: &dyn Accounts) -> Result<Homes, String> {
-        let mut homes = Homes::default();
-        let mut add = |place: HomePlace| {
-            // What is in a bucket is no file.
-            if place.storage.unwrap_or(config.storage) == StorageKind::Disk {
-                homes.add(place);
-            }
-        };
-        // Whoever is without an account yet may come to have the default home.
-        let template = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok());
-        template.into_iter().for_each(|template| add(template.place(None)));
-        accounts.homes(&mut add)?;
-        Ok(homes)
-    }
-
-    /// The directories, none of which is below another one.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
-        outermost(self.areas.iter().chain(&self.homes).cloned())
-    }
-
     /// Takes a place. A template that has its names in / stands for the homes that there are.
     pub(super) fn add(&mut self, place: HomePlace) {
         let area = place.area.filter(|area| area != Path::new("/") && is_straight(area));
@@ -91,7 +69,7 @@ impl Homes {
 
     /// The places to be opened: none is below another one, and they are not too many.
     pub(super) fn united(self) -> Vec<PathBuf> {
-        let mut homes = self.directories();
+        let mut homes = outermost(self.areas.iter().chain(&self.homes).cloned());
         let count = homes.len();
         while homes.len() > MOST_HOMES {
             let crowded = crowded(&homes, &self.areas);
@@ -152,7 +130,7 @@ fn crowded(homes: &[PathBuf], areas: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
 }
 
 /// Without those that are below others.
-fn outermost(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+pub(super) fn outermost(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     // By their parts, or "/a-b" would come between "/a" and "/a/b".
     let mut paths: Vec<PathBuf> = paths.collect();
     paths.sort();

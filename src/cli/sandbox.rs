@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::places::{Homes, beside};
-use crate::accounts::StorageKind;
+use crate::accounts::{Accounts, HomePlace, HomeTemplate, StorageKind};
 use crate::config::Config;
 use crate::net::passive;
 use crate::process::sandbox::{Access, Sandbox};
@@ -39,7 +39,7 @@ pub(super) fn knows_homes(config: &Config) -> bool {
 /// Keeps the server to what it needs; true if that is in force. `more` is what this command needs beside.
 pub(super) fn enter(
     config: &Config,
-    homes: Homes,
+    accounts: &dyn Accounts,
     addresses: &[SocketAddr],
     more: &[(PathBuf, Access)],
 ) -> Result<bool, Failure> {
@@ -48,7 +48,7 @@ pub(super) fn enter(
         return Ok(false);
     }
     let mut sandbox = Sandbox::default();
-    home_places(config, homes, &mut sandbox);
+    homes(config, accounts, &mut sandbox).map_err(Failure::Configuration)?;
     files(config, &mut sandbox);
     ports(config, addresses, &mut sandbox);
     for (path, access) in ODDS_AND_ENDS {
@@ -70,7 +70,20 @@ pub(super) fn enter(
     Ok(entered.is_in_force())
 }
 
-fn home_places(config: &Config, homes: Homes, sandbox: &mut Sandbox) {
+fn homes(config: &Config, accounts: &dyn Accounts, sandbox: &mut Sandbox) -> Result<(), String> {
+    let mut homes = Homes::default();
+    // Whoever is without an account yet may come to have the default home.
+    let template = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok());
+    let places = template.map(|template| template.place(None));
+    // What is in a bucket is no file.
+    let is_on_disk = |place: &HomePlace| place.storage.unwrap_or(config.storage) == StorageKind::Disk;
+    let mut add = |place: HomePlace| {
+        if is_on_disk(&place) {
+            homes.add(place);
+        }
+    };
+    places.into_iter().for_each(&mut add);
+    accounts.homes(&mut add)?;
     missing(config).for_each(|warning| log::warn!("{warning}"));
     for path in &config.sandbox_paths {
         sandbox.allow(path, Access::Home);
@@ -81,6 +94,7 @@ fn home_places(config: &Config, homes: Homes, sandbox: &mut Sandbox) {
         }
         sandbox.allow(path, Access::Home);
     }
+    Ok(())
 }
 
 /// Directories that are named for nothing.

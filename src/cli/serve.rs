@@ -3,7 +3,6 @@
 use super::control::{self, Doors, Reloader};
 use super::leftovers::Leftovers;
 use super::logging::{self, Log};
-use super::places::Homes;
 use super::programs::Programs;
 use super::supervision::Supervision;
 use super::{Failure, background, collisions, followers, parts, privileges, sandbox, stores};
@@ -137,9 +136,8 @@ fn equip(
     let mut journal = parts::journal(config).map_err(Failure::Configuration)?;
     let followers = followers::Prepared::open(config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
-    let homes = Homes::of(config, &accounts).map_err(Failure::Configuration)?;
-    let leftovers = Leftovers::beneath(config, &homes);
-    let is_sandboxed = sandbox::enter(config, homes, &addresses, beside)?;
+    let leftovers = Leftovers::of(config, &accounts);
+    let is_sandboxed = sandbox::enter(config, &accounts, &addresses, beside)?;
     let disk = Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed);
     let (ban_failures, ban_seconds) = parts::ban_rules(config);
     let server = server
@@ -180,7 +178,7 @@ impl Opened {
         });
         let desk = Desk::new(server.remote(), followers.watches(), reload);
         let _open = doors.open(&desk).map_err(failed)?;
-        leftovers.remove().map_err(failed)?;
+        leftovers.start_removing();
         signals.obey(control::duties(server.stopper(), desk, pidfile.clone()).map_err(failed)?).map_err(failed)?;
         let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);
         followers.finish();

@@ -39,8 +39,7 @@ use data::door::Door;
 use end::End;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use workspace::Workspace;
 
 /// What the sessions share that began with the same configuration.

@@ -42,9 +42,9 @@ def expect(condition, why):
         raise Failure(why)
 
 
-def eventually(happens, why):
+def eventually(happens, why, patience=5):
     """For what the server does behind its reply."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + patience
     while not happens():
         expect(time.monotonic() < end, why)
         time.sleep(0.01)

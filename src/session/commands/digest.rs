@@ -31,7 +31,7 @@ enum Digest {
 }
 
 /// Answers with the digest of a file, or of a part of it. The client is heard meanwhile, and its ABOR ends it.
-pub(in crate::session) fn answer(
+pub(super) fn answer(
     workspace: &Workspace,
     talk: &mut Talk<'_>,
     raw: &RawPath,

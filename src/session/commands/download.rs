@@ -23,7 +23,7 @@ const BUFFER: usize = 512 << 10;
 const BRIEF: u64 = 16 << 10;
 
 /// RETR.
-pub(in crate::session) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(super) fn retrieve(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     let path = workspace.at(path);
     let offset = std::mem::take(&mut talk.modes.restart);
     let mut source = match workspace.home.read(&path) {
@@ -113,6 +113,6 @@ fn at_most(most: usize, part: &Range<u64>) -> usize {
 }
 
 /// The file has lost its end meanwhile: what was read is not whole.
-pub(in crate::session) fn shorter() -> Cut {
+pub(super) fn shorter() -> Cut {
     Cut::Storage(Error::Io(io::Error::new(ErrorKind::UnexpectedEof, "The file became shorter")))
 }

@@ -131,7 +131,7 @@ fn make_one(workspace: &Workspace, path: &VirtualPath) -> Result<Subject> {
 }
 
 /// With the option `create_parents`: makes the directories that a path needs and that aren't there.
-pub(in crate::session) fn make_parents(workspace: &Workspace, talk: &Talk<'_>, path: &VirtualPath) -> Result<()> {
+pub(super) fn make_parents(workspace: &Workspace, talk: &Talk<'_>, path: &VirtualPath) -> Result<()> {
     if !talk.settings().create_parents || !workspace.may(Permission::MakeDirectory) {
         return Ok(());
     }

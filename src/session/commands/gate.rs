@@ -50,12 +50,12 @@ enum Verdict {
 }
 
 /// Whether gates could decide about it: its name is not its own yet.
-pub(in crate::session) fn can_be_examined(upload: &dyn Upload) -> bool {
+pub(super) fn can_be_examined(upload: &dyn Upload) -> bool {
     upload.footprint().is_ok_and(|footprint| matches!(footprint, Footprint::Apart { .. }))
 }
 
 /// Asks all gates in their order. Meanwhile the client is heard, and its ABOR ends it, as does the server's end.
-pub(in crate::session) fn pass_all(
+pub(super) fn pass_all(
     wire: &mut Wire<'_, '_>,
     upload: &dyn Upload,
     path: &VirtualPath,

@@ -32,7 +32,7 @@ enum Found {
 }
 
 /// LIST.
-pub(in crate::session) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+pub(super) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (recursive, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
     talk.handle.show(path.as_bytes(), None, None);
@@ -56,7 +56,7 @@ pub(in crate::session) fn list(workspace: &Workspace, talk: &mut Talk<'_>, raw: 
 }
 
 /// NLST: bare names; where a file or a pattern was asked for, as it was asked for.
-pub(in crate::session) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
+pub(super) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let (_, raw) = target(workspace, raw);
     let path = workspace.at(&raw);
     talk.handle.show(path.as_bytes(), None, None);
@@ -85,11 +85,7 @@ pub(in crate::session) fn names(workspace: &Workspace, talk: &mut Talk<'_>, raw:
 }
 
 /// MLSD.
-pub(in crate::session) fn machine_list(
-    workspace: &Workspace,
-    talk: &mut Talk<'_>,
-    raw: &RawPath,
-) -> Result<Reply, End> {
+pub(super) fn machine_list(workspace: &Workspace, talk: &mut Talk<'_>, raw: &RawPath) -> Result<Reply, End> {
     let mut path = workspace.at(raw);
     talk.handle.show(path.as_bytes(), None, None);
     let mut listing = match workspace.home.list(&path, Detail::Follow) {

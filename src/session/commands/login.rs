@@ -197,7 +197,7 @@ impl Session<'_> {
     }
 
     /// Back to where a session begins.
-    pub(in crate::session) fn log_out(&mut self) {
+    pub(super) fn log_out(&mut self) {
         if matches!(self.phase, Phase::Ready(_)) {
             self.talk.tell(Kind::Logout, Subject::Session);
             self.login_until = self.talk.settings().login_timeout.map(|limit| Instant::now() + limit);

@@ -1,4 +1,4 @@
-//! What each command does, once it is understood and permitted.
+//! What each command does: of login and TLS, of a session, of files.
 
 mod digest;
 mod download;

@@ -53,7 +53,7 @@ pub(in crate::session) enum Switch {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::session) struct Protect {
     /// PBSZ has been said.
-    pub(in crate::session) is_sized: bool,
+    pub(super) is_sized: bool,
     /// PROT P.
     pub(in crate::session) data: bool,
 }
@@ -197,7 +197,7 @@ impl Talk<'_> {
     }
 
     /// Whether AUTH would be obeyed.
-    pub(in crate::session) fn offers_auth(&self) -> bool {
+    pub(super) fn offers_auth(&self) -> bool {
         self.services.tls.is_some() && !self.control.is_secured()
     }
 

@@ -27,7 +27,7 @@ const HEARD: Duration = Duration::from_millis(250);
 const LONGEST_STEM: usize = 246;
 
 /// STOR, also after REST.
-pub(in crate::session) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(super) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     let path = workspace.at(path);
     let offset = std::mem::take(&mut talk.modes.restart);
     if offset == 0 {
@@ -46,7 +46,7 @@ pub(in crate::session) fn store(workspace: &Workspace, talk: &mut Talk<'_>, path
 }
 
 /// APPE.
-pub(in crate::session) fn append(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
+pub(super) fn append(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     if talk.modes.restart != 0 {
         return Ok(Reply::new(450, "Can't APPE while REST request is pending."));
     }
@@ -54,11 +54,7 @@ pub(in crate::session) fn append(workspace: &Workspace, talk: &mut Talk<'_>, pat
 }
 
 /// STOU: the name comes with 150 (RFC 1123, 4.1.2.9).
-pub(in crate::session) fn store_unique(
-    workspace: &Workspace,
-    talk: &mut Talk<'_>,
-    path: &RawPath,
-) -> Result<Reply, End> {
+pub(super) fn store_unique(workspace: &Workspace, talk: &mut Talk<'_>, path: &RawPath) -> Result<Reply, End> {
     if talk.modes.restart != 0 {
         return Ok(Reply::new(450, "Can't STOU while REST request is pending."));
     }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 impl Wire<'_, '_> {
     /// Waits for the client of this session, if that is not who has come first; strangers are closed.
-    pub(in crate::session) fn accept(
+    pub(super) fn accept(
         &mut self,
         port: &PassivePort,
         first: Option<(TcpStream, SocketAddr)>,

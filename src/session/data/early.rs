@@ -16,8 +16,8 @@ pub(in crate::session) struct Early {
     /// What the handshake waits for; None when it is over, or has failed.
     waits: Option<For>,
     /// Why it has failed.
-    pub(in crate::session) failure: Option<String>,
-    pub(in crate::session) expiry: Option<Instant>,
+    pub(super) failure: Option<String>,
+    pub(super) expiry: Option<Instant>,
 }
 
 impl Door {
@@ -69,7 +69,7 @@ impl Talk<'_> {
     }
 
     /// Whether data connections may be of an address; one that was refused is logged, with where it has come from.
-    pub(in crate::session) fn admits(&self, address: IpAddr, from: SocketAddr) -> bool {
+    pub(super) fn admits(&self, address: IpAddr, from: SocketAddr) -> bool {
         let client = self.control.peer_ip();
         let is_admitted = address == client || self.settings().permit_foreign_addresses;
         if !is_admitted {
@@ -80,7 +80,7 @@ impl Talk<'_> {
     }
 
     /// Begins the handshake of a data connection, or goes on with it; what to wait for next.
-    pub(in crate::session) fn shake_hands(&self, data: &mut DataStream) -> io::Result<Option<For>> {
+    pub(super) fn shake_hands(&self, data: &mut DataStream) -> io::Result<Option<For>> {
         if data.tls().is_none() {
             data.secure(self.control.data_tls()?)?;
         }

@@ -117,7 +117,7 @@ impl Talk<'_> {
     }
 
     /// The reply to whom has to say PROT P first.
-    pub(in crate::session) fn lacks_protection(&self) -> Option<Reply> {
+    pub(super) fn lacks_protection(&self) -> Option<Reply> {
         (self.needs.data && !self.protect.data).then(|| Reply::new(550, "SSL/TLS required on the data channel."))
     }
 }
@@ -135,15 +135,15 @@ pub(in crate::session) struct Wire<'t, 'a> {
     /// How many were received since the client was heard.
     unheard: usize,
     pub(in crate::session) began: Instant,
-    pub(in crate::session) tls: Option<Protection>,
+    pub(super) tls: Option<Protection>,
     /// So little is sent that it leaves together with its end.
     pub(in crate::session) is_brief: bool,
     /// The server stops, and this is the end of the grace time.
     pub(in crate::session) draining: Option<Instant>,
     /// None: as fast as it goes.
-    pub(in crate::session) pace: Option<Pace>,
+    pub(super) pace: Option<Pace>,
     /// Where a file's bytes go; None: they are no file's.
-    pub(in crate::session) direction: Option<Direction>,
+    pub(super) direction: Option<Direction>,
     /// What STAT says of it.
     pub(in crate::session) what: &'static str,
 }
@@ -224,18 +224,18 @@ impl<'t, 'a> Wire<'t, 'a> {
     }
 
     /// Nothing more is expected on the control connection: the client has said QUIT, or the server stops.
-    pub(in crate::session) fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         self.draining.is_some() || self.talk.quitting
     }
 
     /// A command that has to wait for its turn is left where it is, and those behind it in the socket.
-    pub(in crate::session) fn hearing(&self) -> For {
+    pub(super) fn hearing(&self) -> For {
         let lines = self.talk.control.waiting();
         if lines.peek_line().is_some() || lines.is_full() { For::HangUp } else { For::Reading }
     }
 
     /// The control connection has something to say. That it has ended, ends the transfer.
-    pub(in crate::session) fn hear(&mut self) -> Result<(), Cut> {
+    pub(super) fn hear(&mut self) -> Result<(), Cut> {
         let hung_up = self.hearing() == For::HangUp || !self.talk.control.fill().map_err(|_| Cut::ControlGone)?;
         match self.talk.handle.ending() {
             Some(Ending::Stop { transfers_until }) => {

@@ -29,11 +29,11 @@ struct State {
 }
 
 impl Bucket {
-    pub(in crate::session) fn new(rate: NonZeroU64) -> Bucket {
+    pub(super) fn new(rate: NonZeroU64) -> Bucket {
         Bucket { state: Mutex::new(State { rate, paid: Instant::now(), payers: 0 }) }
     }
 
-    pub(in crate::session) fn set_rate(&self, rate: NonZeroU64) {
+    pub(super) fn set_rate(&self, rate: NonZeroU64) {
         self.lock().set_rate(rate, Instant::now());
     }
 

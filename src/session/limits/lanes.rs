@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// The rates of one direction.
 #[derive(Default)]
-pub(in crate::session) struct Lane {
+pub(super) struct Lane {
     /// What all share.
     server: Mutex<Option<Arc<Bucket>>>,
     accounts: Shared<String, Bucket>,
@@ -16,13 +16,13 @@ pub(in crate::session) struct Lane {
 
 /// How fast a session may be: as fast as each of these lets it, beside what holds for the whole server.
 pub(in crate::session) struct Rates {
-    pub(in crate::session) downloads: Vec<Arc<Bucket>>,
-    pub(in crate::session) uploads: Vec<Arc<Bucket>>,
+    pub(super) downloads: Vec<Arc<Bucket>>,
+    pub(super) uploads: Vec<Arc<Bucket>>,
 }
 
 impl Lane {
     /// Another one holds for transfers that run, too, but not where there was none.
-    pub(in crate::session) fn set_server_rate(&self, rate: Option<NonZeroU64>) {
+    pub(super) fn set_server_rate(&self, rate: Option<NonZeroU64>) {
         let mut server = lock(&self.server);
         match (&*server, rate) {
             (Some(bucket), Some(rate)) => bucket.set_rate(rate),
@@ -31,12 +31,7 @@ impl Lane {
     }
 
     /// The rate that an account's sessions share, of which a new one holds for all of them, and that of one session.
-    pub(in crate::session) fn rates(
-        &self,
-        account: &str,
-        shared: Option<NonZeroU64>,
-        own: Option<NonZeroU64>,
-    ) -> Vec<Arc<Bucket>> {
+    pub(super) fn rates(&self, account: &str, shared: Option<NonZeroU64>, own: Option<NonZeroU64>) -> Vec<Arc<Bucket>> {
         let shared = shared.map(|rate| {
             let bucket = self.accounts.get(account.to_string(), || Bucket::new(rate));
             bucket.set_rate(rate);
@@ -46,7 +41,7 @@ impl Lane {
     }
 
     /// All that a transfer has to keep to whose session has these.
-    pub(in crate::session) fn buckets(&self, own: &[Arc<Bucket>]) -> Vec<Arc<Bucket>> {
+    pub(super) fn buckets(&self, own: &[Arc<Bucket>]) -> Vec<Arc<Bucket>> {
         own.iter().cloned().chain(lock(&self.server).clone()).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// How many sessions each account has.
 #[derive(Clone, Default)]
-pub(in crate::session) struct Seats(Arc<Mutex<HashMap<String, usize>>>);
+pub(super) struct Seats(Arc<Mutex<HashMap<String, usize>>>);
 
 /// A session of an account; it is over when this is dropped.
 pub(in crate::session) struct Seat {
@@ -17,7 +17,7 @@ pub(in crate::session) struct Seat {
 
 impl Seats {
     /// All are counted, also where there is no limit: there may be one soon.
-    pub(in crate::session) fn take(&self, id: &str, most: Option<NonZeroUsize>) -> Option<Seat> {
+    pub(super) fn take(&self, id: &str, most: Option<NonZeroUsize>) -> Option<Seat> {
         let mut taken = self.lock();
         let mine = taken.get(id).copied().unwrap_or(0);
         if most.is_some_and(|most| mine >= most.get()) {

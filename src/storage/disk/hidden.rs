@@ -3,6 +3,7 @@
 
 use crate::storage::Result;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,6 +13,8 @@ const PREFIX: &str = ".django-ftpd-upload-";
 
 /// Younger ones may have been made a moment before they are locked.
 pub(super) const AGE: Duration = Duration::from_secs(60);
+/// No clock is ahead of another one so far; but ours may have been set back.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether a name is one of ours: not listed, and not found by any command.
 pub(super) fn is_hidden(name: &[u8]) -> bool {
@@ -22,8 +25,9 @@ pub(super) fn is_hidden(name: &[u8]) -> bool {
 /// What became of a hidden file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Swept {
-    /// It is gone, or somebody's who writes it, or can't be removed at all.
-    Settled,
+    Removed,
+    /// It is somebody's who writes it, or can't be removed.
+    Kept,
     /// Somebody may be about to write it.
     TooYoung,
 }
@@ -31,22 +35,28 @@ pub(super) enum Swept {
 /// Removes a hidden file that nobody writes any more.
 pub(super) fn sweep(directory: impl AsFd, name: &OsStr) -> Swept {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::openat(&directory, name, flags, Mode::empty()) else { return Swept::Settled };
+    let Ok(file) = rustix::fs::openat(&directory, name, flags, Mode::empty()) else { return Swept::Kept };
     let file = File::from(file);
-    let Ok(modified) = file.metadata().and_then(|metadata| metadata.modified()) else { return Swept::Settled };
-    // A clock may have been set back since.
-    let age = SystemTime::now().duration_since(modified).unwrap_or_else(|ahead| ahead.duration());
-    if age <= AGE {
+    let Ok(modified) = file.metadata().and_then(|metadata| metadata.modified()) else { return Swept::Kept };
+    let is_old = match SystemTime::now().duration_since(modified) {
+        Ok(age) => age > AGE,
+        Err(ahead) => ahead.duration() > AHEAD,
+    };
+    if !is_old {
         return Swept::TooYoung;
     }
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Swept::Settled;
+        return Swept::Kept;
     }
     match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
-        Ok(()) => log::info!("removed {}, which a killed server has left", name.display()),
-        Err(errno) => log::warn!("{}, which a killed server has left, can't be removed: {errno}", name.display()),
+        Ok(()) => Swept::Removed,
+        Err(errno) => {
+            if errno != Errno::NOENT {
+                log::warn!("the temporary file {}, which was left, can't be removed: {errno}", name.display());
+            }
+            Swept::Kept
+        }
     }
-    Swept::Settled
 }
 
 /// A hidden name; removed when dropped.

@@ -2,7 +2,7 @@
 //! directory's own order where they don't.
 
 use super::beneath::Beneath;
-use super::hidden::{is_hidden, sweep};
+use super::hidden::{Swept, is_hidden, sweep};
 use crate::storage::{Detail, Entry, Error, Result, VirtualPath};
 use rustix::fs::{AtFlags, FileType, RawDir};
 use rustix::io::Errno;
@@ -61,7 +61,10 @@ impl Entries {
             };
             let name = entry.file_name().to_bytes();
             if is_hidden(name) {
-                sweep(&self.directory, OsStr::from_bytes(name));
+                let name = OsStr::from_bytes(name);
+                if sweep(&self.directory, name) == Swept::Removed {
+                    log::info!("removed {}, which an upload that was cut has left", name.display());
+                }
             } else if !matches!(name, b"." | b"..") {
                 self.names.push(entry.file_name(), entry.file_type());
             }

@@ -27,6 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tree::Found;
 
+/// What a look for temporary files has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    pub(crate) removed: usize,
+    /// There may be more in a while.
+    pub(crate) is_unsure: bool,
+}
+
 /// The disk of this host.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
@@ -52,26 +60,29 @@ impl Disk {
         self.is_sandboxed = is_sandboxed;
         self
     }
-}
 
-impl Disk {
-    /// Removes what a server that was killed has left of uploads below a directory. What is younger than
-    /// [`SURE`](Disk::SURE) stays, for somebody may be about to write it; true if there is such a file.
-    pub fn sweep(directory: &Path) -> Result<bool> {
+    /// From this age on a temporary file that nobody writes is known to be left.
+    pub(crate) const SURE: Duration = hidden::AGE;
+
+    /// Removes what uploads that were cut by the end of a server have left below a directory.
+    pub(crate) fn sweep(directory: &Path) -> Result<Sweep> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(directory, flags, Mode::empty())?;
-        let mut is_done = true;
+        let mut sweep = Sweep::default();
         tree::walk(root, |directory, name, found| {
-            if let Found::Hidden = found {
-                is_done &= hidden::sweep(directory, OsStr::from_bytes(name.to_bytes())) == Swept::Settled;
+            match found {
+                Found::Hidden => match hidden::sweep(directory, OsStr::from_bytes(name.to_bytes())) {
+                    Swept::Removed => sweep.removed += 1,
+                    Swept::TooYoung => sweep.is_unsure = true,
+                    Swept::Kept => {}
+                },
+                Found::Failed(_) => sweep.is_unsure = true,
+                Found::File | Found::Closed => {}
             }
             Ok(())
         })?;
-        Ok(!is_done)
+        Ok(sweep)
     }
-
-    /// From this age on a temporary file that nobody writes is known to be left.
-    pub const SURE: Duration = hidden::AGE;
 }
 
 impl Storage for Disk {
@@ -290,4 +301,47 @@ fn facts_of(stat: &Stat) -> Facts {
 /// The width of some fields is the architecture's.
 fn wide(number: impl Into<u64>) -> u64 {
     number.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::SystemTime;
+
+    const LEFT: &str = ".django-ftpd-upload-84f68c3d442c9e00";
+
+    fn home(name: &str) -> PathBuf {
+        let home = std::env::temp_dir().join(format!("django-ftpd-{}-{name}", std::process::id()));
+        fs::create_dir_all(home.join("a/b")).unwrap();
+        home
+    }
+
+    #[test]
+    fn a_temporary_file_is_removed_once_it_is_surely_nobodys() {
+        let home = home("sweep");
+        let file = fs::File::create(home.join("a/b").join(LEFT)).unwrap();
+        let told = |home: &Path| Disk::sweep(home).map(|sweep| (sweep.removed, sweep.is_unsure)).unwrap();
+        assert_eq!(told(&home), (0, true));
+        file.set_modified(SystemTime::now() - 2 * Disk::SURE).unwrap();
+        file.lock().unwrap();
+        assert_eq!(told(&home), (0, false));
+        file.unlock().unwrap();
+        assert_eq!(told(&home), (1, false));
+        assert_eq!(told(&home), (0, false));
+        fs::remove_dir_all(&home).unwrap();
+        assert!(matches!(Disk::sweep(&home), Err(Error::NotFound)));
+    }
+
+    #[test]
+    fn what_nobody_sees_does_not_count() {
+        let home = home("bytes");
+        fs::write(home.join("a/b/file"), "12345").unwrap();
+        fs::write(home.join("a").join(LEFT), "not yet").unwrap();
+        fs::create_dir(home.join(LEFT)).unwrap();
+        fs::write(home.join(LEFT).join("file"), "never").unwrap();
+        assert_eq!(tree::bytes(&Beneath::new(home.clone(), Arc::default())).unwrap(), 5);
+        fs::remove_dir_all(&home).unwrap();
+    }
 }

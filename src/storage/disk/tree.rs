@@ -34,6 +34,8 @@ pub(super) enum Found {
     Hidden,
     /// A directory that is this process's own, and can't be read.
     Closed,
+    /// What can't be looked at for any other reason.
+    Failed(Error),
 }
 
 /// The bytes of all regular files. Uploads under way are not among them.
@@ -49,6 +51,7 @@ pub(super) fn bytes(beneath: &Beneath) -> Result<u64> {
             Found::Hidden => {}
             // Nobody could look into it but who owns it, who must not hide anything in this way.
             Found::Closed => return Err(Error::Unsupported("A directory in the home can't be read")),
+            Found::Failed(error) => return Err(error),
         }
         Ok(())
     })?;
@@ -92,7 +95,11 @@ impl Level {
         while let Some(entry) = entries.read() {
             let entry = match entry {
                 Err(Errno::NOENT) => return Ok(None), // it was removed
-                entry => entry?,
+                Err(errno) => {
+                    see(entries.fd()?, c".", Found::Failed(errno.into()))?;
+                    return Ok(None);
+                }
+                Ok(entry) => entry,
             };
             self.next = entry.offset();
             let name = entry.file_name();
@@ -104,6 +111,7 @@ impl Level {
                 // Who owns it could look into it, and nobody else.
                 Err(Error::Denied) if self.is_ours => see(entries.fd()?, name, Found::Closed)?,
                 Err(Error::Denied) => {}
+                Err(error) => see(entries.fd()?, name, Found::Failed(error))?,
                 child => return child,
             }
         }
@@ -130,6 +138,9 @@ fn enter_or_see(
 ) -> Result<Option<Level>> {
     let stat = || rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
     let kind = if kind == FileType::Unknown { FileType::from_raw_mode(stat()?.st_mode) } else { kind };
+    if is_hidden(name.to_bytes()) && kind != FileType::RegularFile {
+        return Ok(None);
+    }
     match kind {
         FileType::Directory => match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
             Ok(directory) => return Ok(Some(Level::open(directory)?)),
