@@ -1,5 +1,6 @@
 """The table of the README, out of what was measured."""
 
+import math
 import statistics
 from collections import Counter
 from itertools import takewhile
@@ -19,12 +20,13 @@ class Figure(NamedTuple):
     scale: float = 1
 
     def values(self, results, server):
-        found = (one for one in results if (one["server"], one["scenario"]) == (server, self.scenario))
-        return [one[self.name] * self.scale for one in found if self.name in one]
+        found = [one for one in results if (one["server"], one["scenario"]) == (server, self.scenario)]
+        # Who has not greeted everybody has taken too long.
+        return [one.get(self.name, math.inf) * self.scale for one in found if "error" not in one]
 
     def median(self, results, server):
         values = self.values(results, server)
-        return statistics.median(values) if values else None
+        return statistics.median(values) if values and statistics.median(values) < math.inf else None
 
     def shown(self, value):
         return f"{value:,.{self.decimals if value < 100 else 0}f}"
@@ -125,4 +127,4 @@ def gaps(results, server, scenarios):
     """The figures that are not there, of such a server in these scenarios."""
     figures = [figure for parts in ROWS.values() for _, figure in parts] + [SLOW]
     wanted = [figure for figure in figures if figure.scenario in scenarios]
-    return [f"{server}, {figure.scenario}: no {figure.name}" for figure in wanted if not figure.values(results, server)]
+    return [f"{server}, {figure.scenario}: no {figure.name}" for figure in wanted if figure.median(results, server) is None]

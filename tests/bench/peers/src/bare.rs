@@ -20,6 +20,7 @@ use crate::{Figures, Result};
 
 /// So much goes through a pipe at once.
 const PIPE: usize = 1 << 20;
+const QUEUE: i32 = 4096;
 /// As much as sendfile(2) takes at once.
 const MOST: usize = 0x7fff_f000;
 
@@ -27,6 +28,8 @@ const MOST: usize = 0x7fff_f000;
 pub fn serve(options: &Options) -> Result<Figures> {
     let tls = options.certificate.as_deref().map(|certificate| server_config(certificate, &options.key)).transpose()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(|error| error.to_string())?;
+    // std lets few wait, and of many who connect at once the others would try again after a second.
+    rustix::net::listen(&listener, QUEUE).map_err(|error| error.to_string())?;
     for stream in listener.incoming() {
         let (stream, root, tls) = (stream.map_err(|error| error.to_string())?, options.root.clone(), tls.clone());
         thread::spawn(move || served(stream, &root, tls));
