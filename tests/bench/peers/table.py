@@ -85,8 +85,7 @@ def shown(results):
     if len(slow) == len(OF_DJANGO):
         said = "With Django's default hash it takes {} logins a second of 16 clients who have logged in lately; {} {}."
         lines += ["", said.format(slow[0], OF_DJANGO[1], slow[1])]
-    failed = {f"{one['server']}, {one['scenario']}: {one['error']}": None for one in results if "error" in one}
-    return "\n".join([*lines, *([""] if failed else []), *failed])
+    return "\n".join(lines)
 
 
 def head(results, servers):
@@ -121,6 +120,12 @@ def best_of(results, servers, figure):
     values = [figure.median(results, server) for server in servers if server != "limit"]
     values = list(filter(is_there, values))
     return figure.shown(figure.best(values)) if figure.best and values else None
+
+
+def failures(results):
+    """What could not be measured when it was tried last."""
+    last = {(one["server"], one["scenario"]): one for one in results}
+    return [f"{server}, {scenario}: {one['error']}" for (server, scenario), one in last.items() if "error" in one]
 
 
 def gaps(results, server, scenarios):
