@@ -68,6 +68,7 @@ fn a_server_killed_during_uploads_leaves_no_half_file() {
 
 /// What a killed server can leave in a home: a whole upload that was about to replace a file.
 const LEFT_OVER: &str = ".django-ftpd-upload-";
+const REMOVED: &str = "removed what uploads that were cut have left: ";
 
 #[test]
 fn what_a_killed_server_has_left_over_is_in_nobodys_way() {
@@ -95,7 +96,7 @@ fn what_a_killed_server_has_left_over_goes_at_the_next_start() {
     let (deep, other) = (directory("ann/a/b"), directory("rita"));
     // Nobody can look into it, and that keeps nobody from the rest.
     let closed = directory("ann/a/0");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let leave = |directory: &Path, digit: char, modified: SystemTime| {
         let file = fs::File::create(directory.join(format!("{LEFT_OVER}84f68c3d442c9e0{digit}"))).unwrap();
         file.set_modified(modified).unwrap();
@@ -110,11 +111,8 @@ fn what_a_killed_server_has_left_over_goes_at_the_next_start() {
     leave(&other, '4', SystemTime::UNIX_EPOCH);
     fs::write(deep.join(format!("{LEFT_OVER}but-not-quite")), "").unwrap();
     let server = builder.start();
-    server.expect_log(&format!(
-        "removed 2 temporary files of uploads that were cut from {}",
-        server.home("ann").display()
-    ));
-    server.expect_log(&format!("removed 1 temporary files of uploads that were cut from {}", other.display()));
+    server.expect_log(&format!("{}: {REMOVED}2", server.home("ann").display()));
+    server.expect_log(&format!("{}: {REMOVED}1", other.display()));
     let names = fs::read_dir(&deep).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut left: Vec<_> = names.map(|name| name.replace(LEFT_OVER, "")).collect();
     left.sort();

@@ -75,7 +75,7 @@ fn services(start: &Start, old: &Config, new: &Config, current: &Services) -> Re
     let verifier = if accounts_differ(old, new) {
         let accounts = parts::accounts(new, None, &start.usual_home)?;
         warn_of(&accounts.faults()?);
-        Verifier::start(Arc::from(accounts)).map_err(|error| format!("no login threads: {error}"))?
+        Verifier::start(accounts).map_err(|error| format!("no login threads: {error}"))?
     } else {
         current.verifier.refresh()?;
         current.verifier.clone()
