@@ -73,11 +73,7 @@ fn is_settled(home: &Path) -> bool {
     match Disk::sweep(home) {
         Ok(sweep) => {
             if sweep.removed > 0 {
-                log::info!(
-                    "removed {} temporary files of uploads that were cut from {}",
-                    sweep.removed,
-                    home.display()
-                );
+                log::info!("{}: removed what uploads that were cut have left: {}", home.display(), sweep.removed);
             }
             !sweep.is_unsure
         }
