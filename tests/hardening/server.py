@@ -145,7 +145,7 @@ class HardHost(Host):
     def leftovers(self):
         return [path for path in self.home.rglob("*") if LEFT_OVER.match(path.name)]
 
-    def leave(self):
+    def plant_leftover(self):
         """One temporary file that surely was left: where the system has O_TMPFILE, a kill hardly leaves any."""
         (self.home / ".django-ftpd-upload-0123456789abcdef").write_bytes(b"half")
         expect(self.leftovers(), "there is nothing to remove")

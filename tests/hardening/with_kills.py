@@ -37,7 +37,7 @@ def a_server_killed_during_fifty_uploads_has_kept_what_it_acknowledged(host):
             client.close()
         # The server knows after a minute that the young ones are nobody's.
         waits = host.is_long and round + 1 == rounds
-        host.leave()
+        host.plant_leftover()
         if not waits:
             host.old_leftovers()
         host.again()
