@@ -377,6 +377,8 @@ fn nothing_is_left_of_sessions_that_end_at_any_stage_in_any_way() {
                 // Control gone, then data closed in order: what comes first is a race of the two.
                 (Uploading, Vanish | Reset) => {}
                 (Uploading, _) => whole.push(file),
+                // What a store has to copy first is refused to others as long as somebody changes it.
+                (Appending, Vanish | Reset) => eventually("the append has ended", || sessions(&server) == 0),
                 _ => {}
             }
         }
