@@ -45,6 +45,8 @@ SYSTEMCTL = """
     [ "$2" = --now ] && unit=%(root)s/etc/systemd/system/$3.service running=%(root)s/$3.pid
     if [ "$1" = disable ]; then
         kill -INT "$(cat "$running")"
+        # As the real one does; the old server does not always hear.
+        [ "$3" != ftpserver ] || timeout 10 tail --pid="$(cat "$running")" -f /dev/null || kill -KILL "$(cat "$running")"
         tail --pid="$(cat "$running")" -f /dev/null
         rm "$running"
         exit
