@@ -160,7 +160,7 @@ pub trait Accounts: Send + Sync {
     }
 }
 
-/// Whoever else has a share of them.
+/// Others may have them, too.
 impl<A: Accounts + ?Sized> Accounts for Arc<A> {
     fn attempt(&self, attempt: &Attempt<'_>) -> Result<Account, Refusal> {
         (**self).attempt(attempt)

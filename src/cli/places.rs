@@ -1,6 +1,7 @@
 //! Which directories stand for homes and files, so that those that come later are in them.
 
-use crate::accounts::HomePlace;
+use crate::accounts::{Accounts, HomePlace, HomeTemplate, StorageKind};
+use crate::config::Config;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -11,6 +12,19 @@ use std::path::{Component, Path, PathBuf};
 const MOST_HOMES: usize = 1000;
 /// As many links as the kernel follows.
 const MOST_LINKS: usize = 40;
+
+/// Where homes are on the disk and may come to be: what is in a bucket is no file.
+pub(super) fn on_disk(config: &Config, accounts: &dyn Accounts, mut see: impl FnMut(HomePlace)) -> Result<(), String> {
+    let mut see = |place: HomePlace| {
+        if place.storage.unwrap_or(config.storage) == StorageKind::Disk {
+            see(place);
+        }
+    };
+    // Whoever is without an account yet may come to have the default home.
+    let template = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok());
+    template.into_iter().for_each(|template| see(template.place(None)));
+    accounts.homes(&mut see)
+}
 
 /// The directories that homes are in.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! From the configuration to what the server may touch, and into that for good.
 
 use super::Failure;
-use super::places::{Homes, beside};
-use crate::accounts::{Accounts, HomePlace, HomeTemplate, StorageKind};
+use super::places::{self, Homes, beside};
+use crate::accounts::{Accounts, StorageKind};
 use crate::config::Config;
 use crate::net::passive;
 use crate::process::sandbox::{Access, Sandbox};
@@ -72,18 +72,7 @@ pub(super) fn enter(
 
 fn homes(config: &Config, accounts: &dyn Accounts, sandbox: &mut Sandbox) -> Result<(), String> {
     let mut homes = Homes::default();
-    // Whoever is without an account yet may come to have the default home.
-    let template = config.home.as_deref().and_then(|home| HomeTemplate::parse(home).ok());
-    let places = template.map(|template| template.place(None));
-    // What is in a bucket is no file.
-    let is_on_disk = |place: &HomePlace| place.storage.unwrap_or(config.storage) == StorageKind::Disk;
-    let mut add = |place: HomePlace| {
-        if is_on_disk(&place) {
-            homes.add(place);
-        }
-    };
-    places.into_iter().for_each(&mut add);
-    accounts.homes(&mut add)?;
+    places::on_disk(config, accounts, |place| homes.add(place))?;
     missing(config).for_each(|warning| log::warn!("{warning}"));
     for path in &config.sandbox_paths {
         sandbox.allow(path, Access::Home);

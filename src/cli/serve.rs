@@ -1,11 +1,10 @@
 //! `django-ftpd serve`: the configuration becomes a server, step by step.
 
 use super::control::{self, Doors, Reloader};
-use super::leftovers::Leftovers;
 use super::logging::{self, Log};
 use super::programs::Programs;
 use super::supervision::Supervision;
-use super::{Failure, background, collisions, followers, parts, privileges, sandbox, stores};
+use super::{Failure, background, collisions, followers, leftovers, parts, privileges, sandbox, stores};
 use crate::accounts::{Accounts, HomeTemplate};
 use crate::config::{Config, HostPort};
 use crate::control::Desk;
@@ -22,6 +21,7 @@ use crate::storage::Disk;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// So many of them the log tells.
 const FAULTS: usize = 10;
@@ -59,7 +59,7 @@ fn open_and_serve(config: Config, herald: Option<Herald>) -> Result<(), Failure>
 pub(super) struct Opened {
     pub(super) server: Server,
     followers: followers::Prepared,
-    leftovers: Leftovers,
+    accounts: Arc<dyn Accounts>,
     doors: Doors,
     config: Config,
     usual_home: HomeTemplate,
@@ -83,8 +83,8 @@ pub(super) fn open(config: Config, person: Option<&Person>, beside: &[(PathBuf, 
         privileges::become_user(person, &config)?;
     }
     let usual_home = parts::usual_home(person);
-    let (server, followers, leftovers) = equip(server, &config, &programs, &usual_home, beside)?;
-    Ok(Opened { server, followers, leftovers, doors, config, usual_home, pidfile, signals, notifier })
+    let (server, followers, accounts) = equip(server, &config, &programs, &usual_home, beside)?;
+    Ok(Opened { server, followers, accounts, doors, config, usual_home, pidfile, signals, notifier })
 }
 
 /// Where clients come: systemd's sockets, or our own.
@@ -124,7 +124,7 @@ fn equip(
     programs: &Programs,
     usual_home: &HomeTemplate,
     beside: &[(PathBuf, Access)],
-) -> Result<(Server, followers::Prepared, Leftovers), Failure> {
+) -> Result<(Server, followers::Prepared, Arc<dyn Accounts>), Failure> {
     let accounts = parts::accounts(config, programs.accounts.clone(), usual_home).map_err(Failure::Configuration)?;
     let faults = accounts.faults().map_err(Failure::Configuration)?;
     let tls = parts::tls(config).map_err(Failure::Configuration)?;
@@ -136,12 +136,11 @@ fn equip(
     let mut journal = parts::journal(config).map_err(Failure::Configuration)?;
     let followers = followers::Prepared::open(config, programs, journal.as_mut()).map_err(Failure::Configuration)?;
     let addresses: Vec<SocketAddr> = std::iter::once(server.address()).chain(server.implicit_address()).collect();
-    let leftovers = Leftovers::of(config, &accounts);
     let is_sandboxed = sandbox::enter(config, &accounts, &addresses, beside)?;
     let disk = Disk::new().sync_uploads(config.sync_uploads).sandboxed(is_sandboxed);
     let (ban_failures, ban_seconds) = parts::ban_rules(config);
     let server = server
-        .accounts(accounts)
+        .accounts(accounts.clone())
         .storage(stores::with_disk(objects, disk, config.storage))
         .caps(parts::caps(config))
         .ban_after(ban_failures, ban_seconds)
@@ -152,7 +151,7 @@ fn equip(
         Some(journal) => server.sink(journal),
         None => server,
     };
-    Ok((server, followers, leftovers))
+    Ok((server, followers, accounts))
 }
 
 /// Faults of accounts, which keep nobody else from being served.
@@ -167,8 +166,9 @@ impl Opened {
     /// Starts threads, serves until a signal stops it, and leaves nothing behind. With a log there is a configuration, too,
     /// which is read anew at SIGHUP; without one SIGHUP stops, as the end of a terminal does.
     pub(super) fn serve(self, herald: Option<Herald>, log: Option<Log>) -> Result<(), Failure> {
-        let Opened { server, followers, leftovers, doors, config, usual_home, pidfile, signals, notifier } = self;
+        let Opened { server, followers, accounts, doors, config, usual_home, pidfile, signals, notifier } = self;
         let followers = followers.start().map_err(Failure::Configuration)?;
+        leftovers::start_removing(config.clone(), accounts);
         limits::raise_open_files();
         limits::clear_umask();
         let status = format!("serves on {}", server.address());
@@ -178,7 +178,6 @@ impl Opened {
         });
         let desk = Desk::new(server.remote(), followers.watches(), reload);
         let _open = doors.open(&desk).map_err(failed)?;
-        leftovers.start_removing();
         signals.obey(control::duties(server.stopper(), desk, pidfile.clone()).map_err(failed)?).map_err(failed)?;
         let result = server.supervisor(Supervision { herald, notifier, status }).run().map_err(failed);
         followers.finish();

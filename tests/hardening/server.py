@@ -150,14 +150,14 @@ class HardHost(Host):
         (self.home / ".django-ftpd-upload-0123456789abcdef").write_bytes(b"half")
         expect(self.leftovers(), "there is nothing to remove")
 
-    def old_leftovers(self):
-        """Temporary files that were left have been there for long."""
+    def age_leftovers(self):
+        """As if temporary files that were left had been there for long."""
         for path in self.leftovers():
             os.utime(path, (1, 1))
 
     def swept(self):
         """They go with the next listing, when they are old enough."""
-        self.old_leftovers()
+        self.age_leftovers()
         with self.client() as ann:
             expect(ann.download("LIST")[0] == 226, "there is no listing")
         expect(not self.leftovers(), f"{len(self.leftovers())} temporary files stay")

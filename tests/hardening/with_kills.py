@@ -39,7 +39,7 @@ def a_server_killed_during_fifty_uploads_has_kept_what_it_acknowledged(host):
         waits = host.is_long and round + 1 == rounds
         host.plant_leftover()
         if not waits:
-            host.old_leftovers()
+            host.age_leftovers()
         host.again()
         host.serves()
         patience = 120 if waits else 30

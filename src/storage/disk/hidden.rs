@@ -13,7 +13,7 @@ const PREFIX: &str = ".django-ftpd-upload-";
 
 /// Younger ones may have been made a moment before they are locked.
 pub(super) const AGE: Duration = Duration::from_secs(60);
-/// No clock is ahead of another one so far; but ours may have been set back.
+/// No clock is ahead of another one by so much, unless ours was set back.
 const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether a name is one of ours: not listed, and not found by any command.
