@@ -179,6 +179,22 @@ fn an_idle_session_is_told_421_and_half_a_line_is_idle() {
     assert!(home.read("long").len() > 10);
 }
 
+/// Commands are read without being waited for; but not for longer than 20 seconds.
+#[test]
+fn who_is_silent_for_longer_than_a_read_waits_is_heard_or_told_421_in_time() {
+    const TIMEOUT: Duration = Duration::from_secs(23);
+    let server = TestServer::with(&["--timeout", "23"]).start();
+    server.home("ann");
+    let start = Instant::now();
+    let (mut late, mut never) = (server.login("ann"), server.login("ann"));
+    std::thread::sleep(Duration::from_secs(21)); // longer than a read, shorter than the timeout
+    late.send("NOOP").expect(200);
+    never.expect(421);
+    let elapsed = start.elapsed();
+    assert!((TIMEOUT..TIMEOUT * 2).contains(&elapsed), "{elapsed:?}");
+    late.send("NOOP").expect(200);
+}
+
 #[test]
 fn without_file_descriptors_the_server_waits_and_serves_again() {
     let server = TestServer::with(&[]).after("ulimit -n 40").start();

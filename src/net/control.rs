@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How long a client may refuse to read the last thing that is said in TLS.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Most clients say something so soon: they are read from at once, for to wait first is another call of the kernel.
+const SOON: Duration = Duration::from_secs(20);
+
 /// Enough for the largest certificates of clients, several times over.
 const HANDSHAKE_STACK: usize = 256 << 10;
 
@@ -60,6 +63,7 @@ impl Control {
     /// is between, the client has reached another address than ours.
     pub fn new(stream: Arc<TcpStream>, peer: SocketAddr, reached: Option<SocketAddr>) -> io::Result<Control> {
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SOON))?;
         socket2::SockRef::from(&*stream).set_out_of_band_inline(true)?;
         let local = stream.local_addr()?;
         let (reached, lines) = (reached.unwrap_or(local), LineBuffer::default());
@@ -164,12 +168,14 @@ impl Control {
 
     /// The next line; waits for it until the deadline, and for another socket beside it.
     pub fn next_line(&mut self, beside: Option<(BorrowedFd, For)>, until: Option<Instant>) -> io::Result<Heard> {
+        let mut may_come_soon = beside.is_none() && !self.is_secured();
         loop {
             if let Some(line) = self.lines.next_line() {
                 return Ok(Heard::Line(line));
             }
             let ended = self.secured().is_some_and(Secured::has_ended);
-            if !ended {
+            let is_late = until.is_some_and(|until| until < Instant::now() + SOON);
+            if !ended && (is_late || !may_come_soon) {
                 let ours = (self.stream.as_fd(), For::Reading);
                 match beside {
                     None if wait::one(ours.0, ours.1, until)? => {}
@@ -184,13 +190,17 @@ impl Control {
                     },
                 }
             }
-            if !self.fill()? {
-                return Ok(Heard::Closed);
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return Ok(Heard::Closed),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => may_come_soon = false,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// Reads what is there, at most a small piece; false at the end of the connection. Blocks if nothing is there.
+    /// Reads what is there, at most a small piece; false at the end of the connection. In the clear, nothing for a while is
+    /// an error, `WouldBlock`; in TLS, nothing until the deadline.
     pub fn fill(&mut self) -> io::Result<bool> {
         let result = match &mut self.channel {
             Channel::Clear => {

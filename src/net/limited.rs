@@ -49,9 +49,16 @@ impl<'a> Limited<'a> {
 
 impl Read for Limited<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.await_input()? {
-            true => self.stream.read(buffer),
-            false => Err(ErrorKind::TimedOut.into()),
+        loop {
+            match rustix::net::recv(self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if !self.await_input()? {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                }
+                result => return Ok(result?.0),
+            }
         }
     }
 }
