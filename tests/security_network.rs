@@ -33,8 +33,12 @@ fn port_command(address: &str, port: u16) -> String {
     format!("PORT {},{high},{low}", address.replace('.', ","))
 }
 
+/// Where nobody listens, a connection may be given that very port for its own end, and then it reaches itself.
 fn is_refused(address: SocketAddr) -> bool {
-    TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    match TcpStream::connect(address) {
+        Ok(stream) => stream.local_addr().is_ok_and(|own| own == address),
+        Err(error) => error.kind() == ErrorKind::ConnectionRefused,
+    }
 }
 
 /// All that comes before the connection ends, in order or not.
