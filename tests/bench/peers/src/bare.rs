@@ -1,5 +1,6 @@
 //! What any server is measured by: a sender and receiver of files with no FTP around it, with sendfile(2) and splice(2), or
-//! with rustls. A client says one line, `download NAME`, `upload NAME` or `delete NAME`, and the connection is the file.
+//! with rustls. A client says one line, `download NAME`, `upload NAME` or `delete NAME`, and the connection is the file. Who
+//! says something else is served by the least of FTP servers.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -16,11 +17,12 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::client::Account;
 use crate::connection::{Connection, MUCH, connect};
 use crate::options::Options;
-use crate::{Figures, Result};
+use crate::{Figures, Result, least};
 
 /// So much goes through a pipe at once.
 const PIPE: usize = 1 << 20;
 const QUEUE: i32 = 4096;
+const GREETING: &[u8; 6] = b"220 \r\n";
 /// As much as sendfile(2) takes at once.
 const MOST: usize = 0x7fff_f000;
 
@@ -48,11 +50,11 @@ fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
 
 fn served(mut stream: TcpStream, root: &Path, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.write_all(b"220\n")?;
+    stream.write_all(GREETING)?;
     let mut line = String::new();
     // Not one byte more than the line: what follows is the file.
     BufReader::with_capacity(1, &stream).read_line(&mut line)?;
-    let Some((command, name)) = line.trim_end().split_once(' ') else { return Ok(()) };
+    let Some((command, name)) = line.trim_end().split_once(' ') else { return least::served(line, &stream, root) };
     let path = root.join(name);
     match (command, tls) {
         ("download", None) => sent(&File::open(path)?, &stream)?,
@@ -60,12 +62,13 @@ fn served(mut stream: TcpStream, root: &Path, tls: Option<Arc<ServerConfig>>) ->
         ("upload", None) => spliced(&stream, &File::create(path)?)?,
         ("upload", Some(tls)) => uploaded(&path, secured(&stream, tls)?)?,
         ("delete", _) => std::fs::remove_file(path).or_else(unless_missing)?,
-        _ => return Err(ErrorKind::InvalidInput.into()),
+        _ => return least::served(line, &stream, root),
     }
     stream.shutdown(Shutdown::Write)
 }
 
-fn sent(file: &File, stream: &TcpStream) -> io::Result<()> {
+/// All of it, by sendfile(2).
+pub fn sent(file: &File, stream: &TcpStream) -> io::Result<()> {
     while rustix::fs::sendfile(stream, file, None, MOST)? > 0 {}
     Ok(())
 }
@@ -81,19 +84,20 @@ fn secured(stream: &TcpStream, tls: Arc<ServerConfig>) -> io::Result<StreamOwned
 }
 
 fn downloaded(path: &Path, mut stream: StreamOwned<ServerConnection, &TcpStream>) -> io::Result<()> {
-    copied(&mut File::open(path)?, &mut stream)?;
+    copied(&mut File::open(path)?, &mut stream, MUCH)?;
     stream.conn.send_close_notify();
     stream.flush()
 }
 
 fn uploaded(path: &Path, mut stream: StreamOwned<ServerConnection, &TcpStream>) -> io::Result<()> {
-    copied(&mut stream, &mut File::create(path)?)?;
+    copied(&mut stream, &mut File::create(path)?, MUCH)?;
     stream.conn.send_close_notify();
     stream.flush()
 }
 
-fn copied(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-    let mut room = vec![0; MUCH];
+/// All of it, in pieces of at most so much.
+pub fn copied(from: &mut impl Read, to: &mut impl Write, most: usize) -> io::Result<()> {
+    let mut room = vec![0; most];
     loop {
         match from.read(&mut room)? {
             0 => return Ok(()),
@@ -151,8 +155,9 @@ impl<'a> Client<'a> {
 
     fn asked(&self, command: &str, name: &str) -> Result<TcpStream> {
         let mut stream = connect(self.account.address)?;
-        let asked =
-            stream.read_exact(&mut [0; 4]).and_then(|()| stream.write_all(format!("{command} {name}\n").as_bytes()));
+        let asked = stream
+            .read_exact(&mut [0; GREETING.len()])
+            .and_then(|()| stream.write_all(format!("{command} {name}\n").as_bytes()));
         asked.map_err(|error| format!("{command}: {error}"))?;
         Ok(stream)
     }

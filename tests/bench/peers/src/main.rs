@@ -4,6 +4,7 @@
 mod bare;
 mod client;
 mod connection;
+mod least;
 mod options;
 mod processes;
 mod scenarios;

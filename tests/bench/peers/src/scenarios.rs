@@ -120,10 +120,10 @@ fn small(options: &Options) -> Result<Figures> {
         Ok(done)
     };
     let path = |number: usize, file: usize| format!("small/{number}-{file}");
-    let (stored, up) = at_once(&mut clients, |number, client| {
+    let (stored, up) = at_once(&mut clients, |number, client, _| {
         while_time(&mut |file| client.upload(&path(number, file), &[b'x'; SMALL], SMALL as u64))
     })?;
-    let (fetched, down) = at_once(&mut clients, |number, client| {
+    let (fetched, down) = at_once(&mut clients, |number, client, _| {
         while_time(&mut |file| complete(client.download(&path(number, file % stored[number]))?, SMALL as u64))
     })?;
     clients.into_iter().for_each(Client::quit);
@@ -140,7 +140,7 @@ fn logged_in(account: &Account, sessions: usize) -> Result<Vec<Client<'_>>> {
 fn logins(options: &Options) -> Result<Figures> {
     let account = Account::of(options)?;
     Client::login(&account)?.quit();
-    let (_, seconds) = at_once(&mut vec![(); options.sessions], |_, ()| {
+    let (_, seconds) = at_once(&mut vec![(); options.sessions], |_, (), _| {
         (0..options.times).try_for_each(|_| Client::login(&account).map(Client::quit))
     })?;
     Ok(vec![("logins_s", (options.sessions * options.times) as f64 / seconds)])
@@ -180,16 +180,18 @@ fn milliseconds(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1e3
 }
 
-/// Many download at once.
+/// Many download at once. A download is counted from the end of the client's last one, the first from the common start: a
+/// client that waits for a processor waits, too.
 fn crowd(options: &Options) -> Result<Figures> {
     let account = Account::of(options)?;
     let mut clients = logged_in(&account, options.sessions)?;
     let total = options.mib << 20;
-    let (times, seconds) = at_once(&mut clients, |_, client| {
+    let (times, seconds) = at_once(&mut clients, |_, client, mut began| {
         let mut download = || {
-            let began = Instant::now();
             complete(client.download(&options.file)?, total)?;
-            Ok(milliseconds(began))
+            let time = milliseconds(began);
+            began = Instant::now();
+            Ok(time)
         };
         (0..options.times).map(|_| download()).collect::<Result<Vec<f64>>>()
     })?;
@@ -204,7 +206,7 @@ fn crowd(options: &Options) -> Result<Figures> {
 fn burst(options: &Options) -> Result<Figures> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let mut clients: Vec<Option<TcpStream>> = (0..options.sessions).map(|_| None).collect();
-    let (times, _) = at_once(&mut clients, |_, client| {
+    let (times, _) = at_once(&mut clients, |_, client, _| {
         let began = Instant::now();
         let Ok(stream) = TcpStream::connect_timeout(&address, GREETING) else { return Ok(None) };
         stream.set_read_timeout(Some(GREETING)).map_err(|error| error.to_string())?;
