@@ -9,6 +9,10 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// What waits in the kernel for its turn on the wire; what is on its way does not count. A fast network empties half of it
+/// while the thread wakes. Megabytes, as the kernel would take, only let everyone wait for each other.
+const MOST_UNSENT: u32 = 256 << 10;
+
 /// An open data connection. It never blocks: the transfer waits for it and the control connection together.
 #[derive(Debug)]
 pub struct DataStream {
@@ -29,13 +33,15 @@ impl DataStream {
     }
 
     /// What is to be sent comes next. In the clear, little leaves together with the end, or after 200 ms; much would only
-    /// cost more so.
-    pub fn set_brief(&self, is_brief: bool) -> io::Result<()> {
-        match self.tls {
-            Some(_) => Ok(()),
-            None if is_brief => Ok(rustix::net::sockopt::set_tcp_cork(&self.stream, true)?),
-            None => self.stream.set_nodelay(true),
+    /// cost more so, and takes turns with what others send.
+    pub fn begin_sending(&self, is_brief: bool) -> io::Result<()> {
+        match &self.tls {
+            Some(_) if is_brief => return Ok(()),
+            None if is_brief => return Ok(rustix::net::sockopt::set_tcp_cork(&self.stream, true)?),
+            Some(_) => {}
+            None => self.stream.set_nodelay(true)?,
         }
+        SockRef::from(&self.stream).set_tcp_notsent_lowat(MOST_UNSENT)
     }
 
     /// What to wait for before the handshake can go on; None when it is done.

@@ -283,7 +283,7 @@ impl<'t, 'a> Wire<'t, 'a> {
         fill: impl FnOnce(&mut Self, &mut DataStream) -> Result<(), Cut>,
     ) -> Result<(), Cut> {
         let mut data = self.open(opening)?;
-        data.set_brief(self.is_brief).map_err(Cut::Reset)?;
+        data.begin_sending(self.is_brief).map_err(Cut::Reset)?;
         match fill(self, &mut data).and_then(|()| self.send_end(&mut data)) {
             Ok(()) => data.finish().map_err(Cut::Reset),
             Err(cut) => {
