@@ -59,12 +59,14 @@ fn file(numbers: &[u8; 24], target: &[u8]) -> Facts {
     let number = |at: usize| numbers[at..at + 4].iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
     let kind = [Kind::File, Kind::Directory, Kind::Other][usize::from(numbers[1]) % 3];
     let wide = |at| u64::from(number(at)) << (numbers[2] % 33);
-    // Any second of the years 1 to 9999.
-    let seconds = (u64::from(number(4)) << 32 | u64::from(number(8))) % 315_537_897_600;
+    // Any second that there is from the year 1 on.
+    let first = -62_135_596_800;
+    let seconds = Timestamp::MAX.as_second() - first + 1;
+    let second = (u64::from(number(4)) << 32 | u64::from(number(8))) % seconds as u64;
     Facts {
         kind,
         size: wide(12),
-        modified: Timestamp::from_second(seconds as i64 - 62_135_596_800).expect("within bounds"),
+        modified: Timestamp::from_second(first + second as i64).expect("within bounds"),
         mode: number(16),
         uid: number(12),
         gid: number(20),
