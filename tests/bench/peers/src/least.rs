@@ -7,12 +7,16 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use socket2::SockRef;
+
 use crate::bare;
 
 /// Little files come in one piece.
 const ROOM: usize = 16 << 10;
 /// Of a listing, so much is sent at once.
 const PIECE: usize = 32 << 10;
+/// What waits in the kernel for its turn on the wire.
+const MOST_UNSENT: u32 = 256 << 10;
 
 /// Obeys the first line, and those behind it.
 pub fn served(mut line: String, mut stream: &TcpStream, root: &Path) -> io::Result<()> {
@@ -42,7 +46,10 @@ pub fn served(mut line: String, mut stream: &TcpStream, root: &Path) -> io::Resu
                     "RETR" => {
                         let file = File::open(path)?;
                         stream.write_all(b"150 \r\n")?;
-                        bare::sent(&file, &data)?;
+                        if rustix::fs::sendfile(&data, &file, None, ROOM)? == ROOM {
+                            SockRef::from(&data).set_tcp_notsent_lowat(MOST_UNSENT)?;
+                            bare::sent(&file, &data)?;
+                        }
                     }
                     _ => {
                         stream.write_all(b"150 \r\n")?;
