@@ -41,7 +41,9 @@ impl DataStream {
             Some(_) => {}
             None => self.stream.set_nodelay(true)?,
         }
-        SockRef::from(&self.stream).set_tcp_notsent_lowat(MOST_UNSENT)
+        // Kernels that only look like Linux may not have it, and it goes without, too.
+        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(MOST_UNSENT);
+        Ok(())
     }
 
     /// What to wait for before the handshake can go on; None when it is done.
