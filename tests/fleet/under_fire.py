@@ -142,13 +142,13 @@ def fleet_leaves_parts_of_the_killed_node_alone(fleet):
 
 @check
 def fleet_takes_the_killed_node_of_the_store_back(fleet):
-    """It has what was stored without it, as soon as it has heard of the others."""
+    """It has what was stored without it, once it has heard of the others; what two of them took, and it not, comes behind that."""
     node, _ = fleet.storm.killed["store"]
     fleet.garage.take_back(node)
     s3 = fleet.garage.s3(node)
     for transfer in fleet.storm.uploads:
         is_there = lambda: fleet.storm.is_whole(transfer, s3=s3) is not None
-        eventually(is_there, f"{transfer.name} is not there")
+        eventually(is_there, f"{transfer.name} is not there", patience=LONGEST)
         expect(fleet.storm.is_whole(transfer, s3=s3), f"{transfer.name} is another one there")
 
 
