@@ -435,3 +435,29 @@ fn a_small_download_that_takes_its_time_is_told_of_before() {
     ann.expect(226);
     assert!(data.read().len() < 16_000);
 }
+
+#[test]
+fn what_a_client_does_not_read_waits_in_the_file_and_not_in_the_kernel() {
+    const AT_MOST: u64 = 1 << 20;
+    let server = TestServer::start();
+    server.files("ann").write("big", noise(8 << 20));
+    let mut ann = server.login("ann");
+    let mut data = ann.passive();
+    socket2::SockRef::from(&data.stream).set_recv_buffer_size(64 << 10).unwrap();
+    ann.send("RETR big").expect(150);
+    let mut sent = || {
+        let status = ann.send("STAT").expect(211);
+        let words: Vec<_> = status.split_whitespace().collect();
+        let at = words.iter().position(|word| *word == "bytes").expect("so many bytes");
+        words[at - 1].parse::<u64>().unwrap()
+    };
+    eventually("the client has what it takes", || {
+        let before = sent();
+        std::thread::sleep(Duration::from_millis(200));
+        before > 0 && sent() == before
+    });
+    let sent = sent();
+    assert!(sent <= AT_MOST, "{sent} bytes");
+    assert_eq!(data.read().len(), 8 << 20);
+    ann.expect(226);
+}

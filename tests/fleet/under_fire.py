@@ -142,7 +142,7 @@ def fleet_leaves_parts_of_the_killed_node_alone(fleet):
 
 @check
 def fleet_takes_the_killed_node_of_the_store_back(fleet):
-    """It has what was stored without it, once it has heard of the others; what two of them took, and it not, comes behind that."""
+    """Within a minute it has what was stored without it."""
     node, _ = fleet.storm.killed["store"]
     fleet.garage.take_back(node)
     s3 = fleet.garage.s3(node)
