@@ -41,9 +41,14 @@ impl DataStream {
             Some(_) => {}
             None => self.stream.set_nodelay(true)?,
         }
-        // Kernels that only look like Linux may not have it, and it goes without, too.
-        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(MOST_UNSENT);
+        self.keep_unsent(MOST_UNSENT);
         Ok(())
+    }
+
+    /// So much may wait in the kernel; 0: what it takes of itself. Kernels that only look like Linux may not know how, and
+    /// it goes without, too.
+    fn keep_unsent(&self, most: u32) {
+        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(most);
     }
 
     /// What to wait for before the handshake can go on; None when it is done.
@@ -115,6 +120,8 @@ impl DataStream {
     /// everyone else a reset says so, but in TLS, where clients count the absence of close_notify as an attack.
     pub fn cut(mut self, as_asked: bool) {
         if self.tls.is_some() {
+            // There is room for the rest of a record and the end, then.
+            self.keep_unsent(0);
             if self.announce_end().and_then(|()| self.flush()).is_ok_and(|unsent| unsent == 0) {
                 let _ = self.finish();
             }
