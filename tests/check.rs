@@ -6,7 +6,7 @@ use crate::support::{
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -250,6 +250,8 @@ fn records_are_probed_and_not_touched() {
     let reader = UnixDatagram::bind(&socket).unwrap();
     check(&[&args[..], &more].concat()).has("ok", "syslog", "syslog").has("ok", "log_file", "/log");
     drop(reader);
+    // A program that another test starts at this moment has a copy of it for a while.
+    eventually("nobody reads there", || UnixDatagram::unbound().unwrap().connect(&socket).is_err());
     check(&[&args[..], &more].concat()).has("warning", "syslog", "nobody reads there");
     fs::remove_file(&socket).unwrap();
     fs::write(&socket, "").unwrap();
@@ -285,6 +287,7 @@ fn files_of_the_process_tell_whether_a_server_runs() {
     report.has("note", "pidfile", &format!("the server runs, as process {}", server.pid()));
     report.has("note", "control", "in use: the server runs");
     drop((server, listener));
+    eventually("nobody listens", || UnixStream::connect(&control).is_err());
     let report = check(&args);
     report.has("ok", "pidfile", "no server of that number runs").has(
         "ok",
