@@ -6,6 +6,7 @@ use super::registry::Seat;
 use crate::locks::thread;
 use crate::session::{self, Services};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use memmap2::MmapMut;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// More than this do not wait.
 const MOST: usize = 64;
 /// So much memory there has to be for a new thread, and for what the others may want meanwhile: where an allocation
-/// fails, the process ends. glibc would take less for the size of what it should keep from then on.
+/// fails, the process ends.
 const RESERVE: usize = 40 << 20;
 
 /// Those who wait. They go when this is dropped.
@@ -59,9 +60,8 @@ impl Crew {
     }
 
     fn hire(&self, first: Client) -> io::Result<()> {
-        let mut reserve = Vec::<u8>::new();
-        reserve.try_reserve_exact(RESERVE)?;
-        drop(std::hint::black_box(reserve)); // none of it was touched
+        // None of it is touched, not even by malloc, or to give it back would interrupt every processor that serves somebody.
+        drop(MmapMut::map_anon(RESERVE)?);
         let (waiting, idle) = (self.waiting.clone(), self.idle.clone());
         let work = move || {
             let mut next = Some(first);
