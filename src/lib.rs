@@ -13,7 +13,7 @@
 //! accounts · events · net           who may log in · what happened · sockets
 //! programs · syslog · web           what the administrator has run beside the server · the system's log · web servers
 //! protocol                          the text of FTP: pure, no I/O
-//! files · locks                     how a small file is read · how anything is locked
+//! files · locks · memory            how a small file is read · how anything is locked · whether there is memory
 //! ```
 //!
 //! Three seams can be swapped, each a small trait: [`accounts::Accounts`] decides logins, [`storage::Storage`] gives
@@ -99,6 +99,7 @@ pub mod control;
 pub mod events;
 mod files;
 mod locks;
+mod memory;
 pub mod net;
 pub mod process;
 pub mod programs;

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts", "events", "net"],
     &["programs", "syslog", "web"],
     &["protocol"],
-    &["files", "locks"],
+    &["files", "locks", "memory"],
 ];
 
 /// Who alone may use a room that others could see.

@@ -1,7 +1,7 @@
 //! `django-ftpd check`: accounts, homes, files and the process, and that nothing is changed by it.
 
 use crate::support::{
-    Builder, Managed, Report, TestServer, check, copy_program, eventually, may_become_others, people,
+    Builder, Managed, Report, TestServer, check, copy_program, eventually, is_unread, may_become_others, people,
 };
 use serde_json::Value;
 use std::fs;
@@ -250,8 +250,7 @@ fn records_are_probed_and_not_touched() {
     let reader = UnixDatagram::bind(&socket).unwrap();
     check(&[&args[..], &more].concat()).has("ok", "syslog", "syslog").has("ok", "log_file", "/log");
     drop(reader);
-    // A program that another test starts at this moment has a copy of it for a while.
-    eventually("nobody reads there", || UnixDatagram::unbound().unwrap().connect(&socket).is_err());
+    is_unread(&socket);
     check(&[&args[..], &more].concat()).has("warning", "syslog", "nobody reads there");
     fs::remove_file(&socket).unwrap();
     fs::write(&socket, "").unwrap();

@@ -1,7 +1,7 @@
 //! What follows the journal: the audit database, the transfer log, the system's log. Each event arrives, over restarts,
 //! kill -9 and outages.
 
-use crate::support::{Client, Signal, TestServer, eventually};
+use crate::support::{Client, Signal, TestServer, eventually, is_unread};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::fs::{metadata, read, read_to_string, remove_file, rename, write};
@@ -299,12 +299,6 @@ impl LogReader {
         LogReader(socket)
     }
 
-    /// Ends, and what another test starts at this moment has no copy of it any more.
-    fn end(self, path: &Path) {
-        drop(self);
-        eventually("nobody reads there", || UnixDatagram::unbound().unwrap().connect(path).is_err());
-    }
-
     fn next(&self) -> String {
         let mut message = vec![0; 64 << 10];
         let length = self.0.recv(&mut message).unwrap();
@@ -391,7 +385,8 @@ fn while_nobody_reads_the_system_s_log_events_wait_and_none_is_left_out() {
     assert_eq!(reader.expect("ftp_server_started").1, 1, "what came before the socket was there");
     let mut ann = server.login("ann");
     let (_, mut last) = reader.expect("ftp_login");
-    reader.end(&path);
+    drop(reader);
+    is_unread(&path);
     make_directories(&mut ann, 0, 5);
     remove_file(&path).unwrap();
     make_directories(&mut ann, 5, 5);
@@ -402,7 +397,8 @@ fn while_nobody_reads_the_system_s_log_events_wait_and_none_is_left_out() {
         last = number;
     }
     // The reader is started anew while the server has nothing to say.
-    reader.end(&path);
+    drop(reader);
+    is_unread(&path);
     remove_file(&path).unwrap();
     let reader = LogReader::new(&path);
     make_directories(&mut ann, 10, 1);

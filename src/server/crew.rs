@@ -4,9 +4,9 @@
 use super::STACK;
 use super::registry::Seat;
 use crate::locks::thread;
+use crate::memory;
 use crate::session::{self, Services};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use memmap2::MmapMut;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,8 +60,7 @@ impl Crew {
     }
 
     fn hire(&self, first: Client) -> io::Result<()> {
-        // None of it is touched, not even by malloc, or to give it back would interrupt every processor that serves somebody.
-        drop(MmapMut::map_anon(RESERVE)?);
+        memory::find(RESERVE)?;
         let (waiting, idle) = (self.waiting.clone(), self.idle.clone());
         let work = move || {
             let mut next = Some(first);

@@ -23,6 +23,7 @@ pub use managed::{Done, Managed, finish};
 pub use server::{Builder, Signal, TestServer, ann_in, signal_process, started};
 pub use tls::{Identity, Tls, pem, replace};
 
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -36,6 +37,13 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(20), "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until nobody reads from a socket that was closed: what another test started at that moment has a copy of it
+/// for a while.
+#[track_caller]
+pub fn is_unread(socket: &Path) {
+    eventually("nobody reads there", || UnixDatagram::unbound().unwrap().connect(socket).is_err());
 }
 
 /// Waits for the end of a process whose number stands there; what is left of it at most waits for init.

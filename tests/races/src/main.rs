@@ -7,6 +7,8 @@ mod accounts;
 mod channels;
 mod events;
 mod locks;
+#[path = "../../../src/memory.rs"]
+mod memory;
 mod net;
 #[path = "../../../src/protocol/mod.rs"]
 mod protocol;

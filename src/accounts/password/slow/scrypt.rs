@@ -2,6 +2,7 @@
 
 use super::super::recipe::{Fault, parameter, text_salt, within};
 use super::{MOST_MEMORY, MOST_TRAFFIC, Slow, no_memory};
+use crate::memory;
 use base64ct::{Base64, Encoding};
 use scrypt::Params;
 
@@ -53,10 +54,7 @@ impl Scrypt {
     /// may take some meanwhile.
     fn find_memory(self) -> Result<(), String> {
         let bytes = self.memory();
-        let enough = usize::try_from(bytes.saturating_mul(2)).is_ok_and(|twice| {
-            let mut memory: Vec<u8> = Vec::new();
-            std::hint::black_box(&mut memory).try_reserve_exact(twice).is_ok()
-        });
+        let enough = usize::try_from(bytes.saturating_mul(2)).is_ok_and(|twice| memory::find(twice).is_ok());
         if enough { Ok(()) } else { Err(no_memory(bytes)) }
     }
 
